@@ -1,0 +1,47 @@
+import type { KubeObject, OwnerReference } from '../kube-object.ts'
+import { type Installation, ownerLabels, registrySelector } from '../installation.ts'
+
+/** The part of Istio's AuthorizationPolicy that regctl writes. https://istio.io/latest/docs/reference/config/security/authorization-policy/ */
+export type Source = { readonly principals?: readonly string[]; readonly notPrincipals?: readonly string[] }
+
+export type Operation = {
+  readonly ports: readonly string[]
+  readonly methods?: readonly string[]
+  readonly notMethods?: readonly string[]
+  readonly paths?: readonly string[]
+  readonly notPaths?: readonly string[]
+  readonly hosts?: readonly string[]
+  readonly notHosts?: readonly string[]
+}
+
+export type Rule = {
+  readonly from?: readonly { readonly source: Source }[]
+  readonly to: readonly { readonly operation: Operation }[]
+}
+
+export type Spec = { readonly action: 'ALLOW' | 'DENY'; readonly rules: readonly Rule[] }
+
+/** An AuthorizationPolicy on the registry's pods. */
+export function authorizationPolicy(
+  at: Installation,
+  name: string,
+  spec: Spec,
+  meta: {
+    readonly labels?: Readonly<Record<string, string>>
+    readonly annotations?: Readonly<Record<string, string>>
+    readonly owner?: OwnerReference
+  } = {},
+): KubeObject {
+  return {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: {
+      name,
+      namespace: at.namespace,
+      labels: { ...ownerLabels(at), ...meta.labels },
+      ...(meta.annotations === undefined ? {} : { annotations: meta.annotations }),
+      ...(meta.owner === undefined ? {} : { ownerReferences: [meta.owner] }),
+    },
+    spec: { selector: registrySelector, action: spec.action, rules: spec.rules },
+  }
+}

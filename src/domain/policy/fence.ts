@@ -1,0 +1,100 @@
+import type { KubeObject, OwnerReference } from '../kube-object.ts'
+import { type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
+import { authorizationPolicy } from './authorization-policy.ts'
+import { type Grant, LISTINGS, writePaths } from './grant.ts'
+import { principalOf } from './identity.ts'
+
+export const FENCE = 'fence'
+export const READ_NODES = 'read-nodes'
+
+const nodePrincipal = (at: Installation): string =>
+  principalOf({ namespace: nodeNamespace(at), serviceAccount: NODE_PROXY })
+
+/** Pulls: the node proxies read by name and digest, for the names a container runtime uses. */
+export function readNodes(at: Installation): KubeObject {
+  return authorizationPolicy(at, READ_NODES, {
+    action: 'ALLOW',
+    rules: [
+      {
+        from: [{ source: { principals: [nodePrincipal(at)] } }],
+        to: [
+          {
+            operation: {
+              ports: [String(at.port)],
+              methods: ['GET', 'HEAD'],
+              paths: ['/v2/', '/v2/*'],
+              notPaths: LISTINGS,
+              hosts: localHosts(at),
+            },
+          },
+        ],
+      },
+    ],
+  })
+}
+
+/**
+ * The DENY that holds whatever somebody else allows, in the mesh's root namespace too: DENY comes before ALLOW.
+ * Strangers get nothing, nodes never write, nobody reads the catalog. `ports` stands in every rule because on a
+ * TCP chain Istio drops the HTTP conditions of a DENY and would widen it to all ports.
+ */
+export function fence(at: Installation, grants: readonly Grant[], resourceVersion?: string): KubeObject {
+  const ports = [String(at.port)]
+  const known = [...new Set([nodePrincipal(at), ...grants.map(principalOf)])].sort()
+  const nodes = [{ source: { principals: [nodePrincipal(at)] } }]
+  const policy = authorizationPolicy(at, FENCE, {
+    action: 'DENY',
+    rules: [
+      { from: [{ source: { notPrincipals: known } }], to: [{ operation: { ports } }] },
+      {
+        from: nodes,
+        to: [
+          { operation: { ports, notMethods: ['GET', 'HEAD'] } },
+          { operation: { ports, notHosts: localHosts(at) } },
+          { operation: { ports, paths: LISTINGS } },
+        ],
+      },
+      { to: [{ operation: { ports, paths: ['/v2/_catalog*'] } }, { operation: { ports, notPaths: ['/v2/', '/v2/*'] } }] },
+    ],
+  })
+  if (resourceVersion === undefined) return policy
+  return { ...policy, metadata: { ...policy.metadata, resourceVersion } }
+}
+
+/** Name of a namespace's own fence. */
+export const writesName = (namespace: string): string => `writes-${namespace}`
+
+/** Keeps a granted namespace to its own repositories even where a foreign policy allows it more. */
+export function namespaceFence(
+  at: Installation,
+  namespace: string,
+  grants: readonly Grant[],
+  owner?: OwnerReference,
+  resourceVersion?: string,
+): KubeObject {
+  const paths = [...new Set(grants.filter((grant) => grant.namespace === namespace).flatMap(writePaths))].sort()
+  const policy = authorizationPolicy(
+    at,
+    writesName(namespace),
+    {
+      action: 'DENY',
+      rules: [
+        {
+          from: [{ source: { principals: [principalOf({ namespace })] } }],
+          to: [
+            {
+              operation: {
+                ports: [String(at.port)],
+                notMethods: ['GET', 'HEAD'],
+                ...(paths.length === 0 ? {} : { notPaths: paths }),
+              },
+            },
+          ],
+        },
+      ],
+    },
+    owner === undefined ? {} : { owner },
+  )
+  if (resourceVersion === undefined) return policy
+  return { ...policy, metadata: { ...policy.metadata, resourceVersion } }
+}

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto'
+import type { KubeObject, OwnerReference } from '../kube-object.ts'
+import type { Installation } from '../installation.ts'
+import { isWithin } from '../repository.ts'
+import { authorizationPolicy, type Operation } from './authorization-policy.ts'
+import { type Identity, principalOf } from './identity.ts'
+
+/** What a namespace's workloads may do with a repository. */
+export type Grant = Identity & {
+  readonly repository: string
+  /** The repository alone; otherwise all below it too. */
+  readonly exact: boolean
+  readonly readOnly: boolean
+}
+
+export const GRANT_LABEL = 'regctl.dev/grant'
+const ANNOTATION = 'regctl.dev/grant'
+
+/** Two grants with the same key are the same grant. */
+export function grantKey(grant: Grant): string {
+  return [grant.namespace, grant.serviceAccount ?? '*', grant.repository, grant.exact ? 'exact' : 'subtree', grant.readOnly ? 'read' : 'write'].join(' ')
+}
+
+/** Readable start, unique end: a repository may hold characters and lengths that an object name may not. */
+export function grantName(grant: Grant): string {
+  const digest = createHash('sha256').update(grantKey(grant)).digest('hex').slice(0, 10)
+  const readable = `${grant.namespace}-${grant.repository}`.replaceAll(/[^a-z0-9-]+/g, '-').slice(0, 80)
+  return `grant-${readable.replaceAll(/-+$/g, '')}-${digest}`
+}
+
+const READ = ['GET', 'HEAD']
+/** DELETE is missing on purpose: image data goes only when asked for by name. */
+const WRITE = ['POST', 'PUT', 'PATCH']
+
+/** Listing the catalog or a repository's tags tells more than a pull needs. */
+export const LISTINGS = ['/v2/_catalog*', '*/tags/list', '*/tags/list/'] as const
+
+/** Paths a grant may write. A prefix ends in `/`, so `example` never reaches `example2`. */
+export function writePaths(grant: Grant): readonly string[] {
+  const base = `/v2/${grant.repository}`
+  if (grant.readOnly) return []
+  return grant.exact
+    ? [`${base}/manifests/{*}`, `${base}/blobs/uploads/`, `${base}/blobs/uploads/{*}`]
+    : [`${base}/*`]
+}
+
+function readPaths(grant: Grant): readonly string[] {
+  const base = `/v2/${grant.repository}`
+  return grant.exact
+    ? [`${base}/manifests/{*}`, `${base}/blobs/{*}`, `${base}/blobs/uploads/{*}`, `${base}/tags/list`, `${base}/referrers/{*}`]
+    : [`${base}/*`]
+}
+
+function operations(at: Installation, grant: Grant): readonly Operation[] {
+  const ports = [String(at.port)]
+  const own: Operation = { ports, methods: READ, paths: readPaths(grant) }
+  if (grant.readOnly) return [{ ports, methods: READ, paths: ['/v2/'] }, own]
+  // A writer may read what nodes read, so a cross-repository mount (its source is in the query, which no
+  // AuthorizationPolicy can see) gives it nothing it does not have.
+  const everything: Operation = { ports, methods: READ, paths: ['/v2/', '/v2/*'], notPaths: LISTINGS }
+  return [everything, own, { ports, methods: WRITE, paths: writePaths(grant) }]
+}
+
+/** The one ALLOW policy of a grant; it goes with its Namespace object. */
+export function grantPolicy(at: Installation, grant: Grant, owner?: OwnerReference): KubeObject {
+  return authorizationPolicy(
+    at,
+    grantName(grant),
+    {
+      action: 'ALLOW',
+      rules: [
+        {
+          from: [{ source: { principals: [principalOf(grant)] } }],
+          to: operations(at, grant).map((operation) => ({ operation })),
+        },
+      ],
+    },
+    {
+      labels: { [GRANT_LABEL]: grant.namespace },
+      annotations: { [ANNOTATION]: JSON.stringify(grantRecord(grant)) },
+      ...(owner === undefined ? {} : { owner }),
+    },
+  )
+}
+
+function grantRecord(grant: Grant): Grant {
+  const { namespace, serviceAccount, repository, exact, readOnly } = grant
+  return { namespace, ...(serviceAccount === undefined ? {} : { serviceAccount }), repository, exact, readOnly }
+}
+
+/** Reads a grant back from its policy; undefined where the annotation is missing or not ours. */
+export function grantOf(policy: KubeObject): Grant | undefined {
+  try {
+    const record: unknown = JSON.parse(policy.metadata.annotations?.[ANNOTATION] ?? 'null')
+    if (typeof record !== 'object' || record === null) return undefined
+    const { namespace, serviceAccount, repository, exact, readOnly } = record as Partial<Grant>
+    if (typeof namespace !== 'string' || typeof repository !== 'string') return undefined
+    return {
+      namespace,
+      ...(typeof serviceAccount === 'string' ? { serviceAccount } : {}),
+      repository,
+      exact: exact === true,
+      readOnly: readOnly === true,
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** Can both grants write one and the same repository? */
+export function writesOverlap(a: Grant, b: Grant): boolean {
+  if (a.readOnly || b.readOnly) return false
+  if (a.exact && b.exact) return a.repository === b.repository
+  if (a.exact) return isWithin(a.repository, b.repository)
+  if (b.exact) return isWithin(b.repository, a.repository)
+  return isWithin(a.repository, b.repository) || isWithin(b.repository, a.repository)
+}

@@ -1,0 +1,123 @@
+import type { KubeObject } from '../kube-object.ts'
+import { type Installation, NODE_PROXY, nodeNamespace, ownerLabels, REGISTRY, serviceHost } from '../installation.ts'
+
+type Patch = {
+  readonly applyTo: string
+  readonly match: Readonly<Record<string, unknown>>
+  readonly patch: { readonly operation: string; readonly value: Readonly<Record<string, unknown>> }
+}
+
+function envoyFilter(at: Installation, name: string, namespace: string, app: string, configPatches: readonly Patch[]): KubeObject {
+  return {
+    apiVersion: 'networking.istio.io/v1alpha3',
+    kind: 'EnvoyFilter',
+    metadata: { name, namespace, labels: ownerLabels(at) },
+    spec: { workloadSelector: { labels: { app } }, configPatches },
+  }
+}
+
+const HTTP_MANAGER = 'envoy.filters.network.http_connection_manager'
+
+const onRegistryHttp = (value: Readonly<Record<string, unknown>>): Patch => ({
+  applyTo: 'NETWORK_FILTER',
+  match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { filter: { name: HTTP_MANAGER } } } },
+  patch: {
+    operation: 'MERGE',
+    value: {
+      typed_config: {
+        '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+        ...value,
+      },
+    },
+  },
+})
+
+const answer = (status: number, code: string, message: string) => ({
+  filter: {
+    status_code_filter: {
+      comparison: { op: 'EQ', value: { default_value: status, runtime_key: `regctl.local_reply.${status}` } },
+    },
+  },
+  body_format_override: {
+    content_type: 'application/json',
+    json_format: { errors: [{ code, message }] },
+  },
+})
+
+/**
+ * A refusal that explains itself, in the body OCI clients print. Only answers of the proxy itself are mapped, and the
+ * only 403 it makes is the policy's. Envoy cannot cut the repository out of the path, so the path stands whole.
+ */
+export function refusalBody(at: Installation): KubeObject {
+  const who = '%DOWNSTREAM_PEER_URI_SAN%'
+  const what = '%REQ(:METHOD)% %REQ(:PATH)%'
+  return envoyFilter(at, 'refusal-body', at.namespace, REGISTRY, [
+    onRegistryHttp({
+      local_reply_config: {
+        mappers: [
+          answer(403, 'DENIED', `${who} may not ${what}; to allow it: regctl grant NAMESPACE REPOSITORY`),
+          answer(400, 'UNSUPPORTED', `the registry's proxy does not accept ${what} as it is spelled`),
+          answer(503, 'UNAVAILABLE', 'the registry does not answer its proxy; see: regctl status'),
+        ],
+      },
+    }),
+  ])
+}
+
+/** What `connectionSettings` does on Istio 1.31 and later (stack/registry.ts), for the versions before. */
+export function pathHardening(at: Installation): KubeObject {
+  return envoyFilter(at, 'path-hardening', at.namespace, REGISTRY, [
+    onRegistryHttp({
+      normalize_path: true,
+      merge_slashes: true,
+      path_with_escaped_slashes_action: 'REJECT_REQUEST',
+      common_http_protocol_options: { idle_timeout: '5s' },
+    }),
+  ])
+}
+
+const LOOPBACK = {
+  v4: { address_prefix: '127.0.0.0', prefix_len: 8 },
+  v6: { address_prefix: '::1', prefix_len: 128 },
+} as const
+
+/**
+ * The node's port 5000: nobody shares it by SO_REUSEPORT, only loopback sources get through, and [::1] is held too.
+ * ::1 is a listener of its own, so that a node without IPv6 loses only that one.
+ */
+export function nodeListener(at: Installation): KubeObject {
+  const match = { context: 'SIDECAR_OUTBOUND', listener: { portNumber: at.port } }
+  return envoyFilter(at, 'node-listener', nodeNamespace(at), NODE_PROXY, [
+    { applyTo: 'LISTENER', match, patch: { operation: 'MERGE', value: { enable_reuse_port: false } } },
+    {
+      applyTo: 'FILTER_CHAIN',
+      match,
+      patch: { operation: 'MERGE', value: { filter_chain_match: { source_prefix_ranges: [LOOPBACK.v4] } } },
+    },
+    { applyTo: 'LISTENER', match: { context: 'SIDECAR_OUTBOUND' }, patch: { operation: 'ADD', value: ipv6Listener(at) } },
+  ])
+}
+
+function ipv6Listener(at: Installation): Readonly<Record<string, unknown>> {
+  return {
+    name: `registry_ipv6_${at.port}`,
+    address: { socket_address: { address: '::1', port_value: at.port } },
+    enable_reuse_port: false,
+    traffic_direction: 'OUTBOUND',
+    filter_chains: [
+      {
+        filter_chain_match: { source_prefix_ranges: [LOOPBACK.v6] },
+        filters: [
+          {
+            name: 'envoy.filters.network.tcp_proxy',
+            typed_config: {
+              '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+              stat_prefix: 'registry_ipv6',
+              cluster: `outbound|${at.port}||${serviceHost(at)}`,
+            },
+          },
+        ],
+      },
+    ],
+  }
+}

@@ -1,0 +1,91 @@
+import type { KubeObject, ObjectRef } from './domain/kube-object.ts'
+
+/** A resource type in the API, enough to list it. */
+export type ResourceType = { readonly apiVersion: string; readonly kind: string }
+
+export type ListOptions = { readonly namespace?: string; readonly labelSelector?: string }
+
+export type ApplyOptions = {
+  readonly dryRun?: boolean
+  /** Take fields over from other managers. Without it a field another manager owns is a 409, which becomes a ConflictError. */
+  readonly force?: boolean
+}
+
+/** One right, as SelfSubjectAccessReview asks for it. */
+export type Right = {
+  readonly verb: string
+  readonly group: string
+  readonly resource: string
+  readonly subresource?: string
+  readonly namespace?: string
+  readonly name?: string
+}
+
+export type ExecResult = { readonly stdout: string; readonly stderr: string; readonly exitCode: number }
+
+export type HttpResponse = { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }
+
+/** The API server. Every write carries field manager `regctl`. 404 is `undefined`, never an exception. */
+export interface Kube {
+  /** Name of the kubeconfig context and the server's address, for messages. */
+  readonly target: { readonly context: string; readonly server: string }
+  get(ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined>
+  /** All namespaces without `namespace`. A type the cluster does not know gives an empty list. */
+  list(type: ResourceType, options?: ListOptions): Promise<readonly KubeObject[]>
+  /** Server-side apply. With `metadata.resourceVersion` set, a change since then is a 409 (error code CONFLICT_CHANGED). */
+  apply(object: KubeObject, options?: ApplyOptions): Promise<KubeObject>
+  /** Plain create; `undefined` when it exists already. */
+  create(object: KubeObject, options?: { readonly dryRun?: boolean }): Promise<KubeObject | undefined>
+  /** JSON merge patch of an object regctl does not own as a whole (for example a label on a user's namespace). */
+  mergePatch(ref: ObjectRef, patch: Readonly<Record<string, unknown>>): Promise<KubeObject>
+  /** False when it was not there. */
+  remove(ref: ObjectRef, options?: { readonly gracePeriodSeconds?: number; readonly uid?: string }): Promise<boolean>
+  /** Does the API server serve this type? */
+  serves(type: ResourceType): Promise<boolean>
+  can(right: Right): Promise<boolean>
+  version(): Promise<{ readonly gitVersion: string; readonly major: number; readonly minor: number }>
+}
+
+/** Looking into running pods. */
+export interface Pods {
+  exec(namespace: string, pod: string, container: string, argv: readonly string[], signal?: AbortSignal): Promise<ExecResult>
+  logs(namespace: string, pod: string, container: string, options: { readonly tailLines: number; readonly previous?: boolean }): Promise<string>
+  /** One HTTP request through a port-forward to the pod's loopback. */
+  request(
+    namespace: string,
+    pod: string,
+    port: number,
+    request: { readonly method: string; readonly path: string; readonly headers?: Readonly<Record<string, string>> },
+    signal?: AbortSignal,
+  ): Promise<HttpResponse>
+}
+
+/** The files regctl ships. */
+export interface Assets {
+  /** The objects of `assets/manifests/NAME`, in file order. */
+  manifests(name: string): Promise<readonly KubeObject[]>
+}
+
+export interface Clock {
+  now(): number
+  /** Rejects with the signal's reason when aborted. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>
+}
+
+/** Where progress and remarks go: always stderr, so that stdout carries data alone. */
+export interface Reporter {
+  /** Starts a step; the title is imperative, sentence case, without a full stop. */
+  step<T>(title: string, run: (note: (text: string) => void) => Promise<T>): Promise<T>
+  info(text: string): void
+  warn(text: string): void
+}
+
+/** All that a use case may touch. */
+export type Ports = {
+  readonly kube: Kube
+  readonly pods: Pods
+  readonly assets: Assets
+  readonly clock: Clock
+  readonly report: Reporter
+  readonly signal: AbortSignal
+}
