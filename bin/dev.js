@@ -1,0 +1,8 @@
+#!/usr/bin/env node
+// The CLI on its sources: Node strips the types (22.18 and newer), nothing is built.
+import { fileURLToPath } from 'node:url'
+import pjson from '../package.json' with { type: 'json' }
+import { main } from '../src/main.ts'
+
+pjson.oclif.commands = './src/commands'
+await main(fileURLToPath(new URL('..', import.meta.url)), { pjson })

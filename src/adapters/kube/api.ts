@@ -1,0 +1,101 @@
+import { HttpMethod, IsomorphicFetchHttpLibrary, type KubeConfig, RequestContext } from '@kubernetes/client-node'
+import type { Clock } from '../../ports.ts'
+import { connectionError, credentialsError, isConnectionLost, statusError, type Target } from './errors.ts'
+
+export type ApiRequest = {
+  readonly method: keyof typeof HttpMethod
+  /** Path below the server, already encoded. */
+  readonly path: string
+  readonly query?: Readonly<Record<string, string | undefined>>
+  readonly body?: unknown
+  readonly contentType?: string
+  /** For messages: the verb and the object, such as `get Secret kube-registry/state`. */
+  readonly about: string
+  /** Statuses besides 2xx that are an answer to the caller and not a failure. */
+  readonly expect?: readonly number[]
+  /** False for a request that must not be sent twice when its answer was lost. */
+  readonly repeatable?: boolean
+  readonly signal?: AbortSignal
+}
+
+export type ApiResponse = { readonly status: number; readonly text: string }
+
+const ATTEMPTS = 5
+const FIRST_PAUSE = 250
+const LONGEST_PAUSE = 8_000
+const REQUEST_LIMIT = 60_000
+
+/** Requests to the API server: credentials of the kubeconfig, retries of what is transient, errors in our words. */
+export class Api {
+  readonly target: Target
+  readonly #config: KubeConfig
+  readonly #clock: Clock
+  readonly #signal: AbortSignal
+  readonly #http = new IsomorphicFetchHttpLibrary()
+  #dispatcher: ReturnType<RequestContext['getDispatcher']>
+
+  constructor(config: KubeConfig, clock: Clock, signal: AbortSignal) {
+    this.#config = config
+    this.#clock = clock
+    this.#signal = signal
+    const server = (config.getCurrentCluster()?.server ?? '').replace(/\/+$/, '')
+    this.target = { context: config.getCurrentContext(), server }
+  }
+
+  async request(request: ApiRequest): Promise<ApiResponse> {
+    const signal = request.signal === undefined ? this.#signal : AbortSignal.any([this.#signal, request.signal])
+    for (let attempt = 1; ; attempt += 1) {
+      signal.throwIfAborted()
+      const last = attempt === ATTEMPTS
+      const answer = await this.#send(request, signal).catch((error: unknown) => {
+        signal.throwIfAborted()
+        if (!last && request.repeatable !== false && isConnectionLost(error)) return undefined
+        throw error
+      })
+      if (answer !== undefined) {
+        const { status, headers, text } = answer
+        if ((status >= 200 && status < 300) || request.expect?.includes(status)) return { status, text }
+        if (last || !isTransient(status, request)) throw statusError(status, text, request.about, this.target)
+        const asked = Number(headers['retry-after']) * 1_000
+        if (asked > 0) {
+          await this.#clock.sleep(Math.min(asked, LONGEST_PAUSE), signal)
+          continue
+        }
+      }
+      await this.#clock.sleep(Math.min(FIRST_PAUSE * 2 ** (attempt - 1), LONGEST_PAUSE), signal)
+    }
+  }
+
+  async #send(request: ApiRequest, signal: AbortSignal) {
+    const context = new RequestContext(this.target.server + request.path, HttpMethod[request.method])
+    for (const [name, value] of Object.entries(request.query ?? {})) {
+      if (value !== undefined) context.setQueryParam(name, value)
+    }
+    context.setHeaderParam('Accept', 'application/json, */*')
+    if (request.body !== undefined) {
+      context.setHeaderParam('Content-Type', request.contentType ?? 'application/json')
+      context.setBody(JSON.stringify(request.body))
+    }
+    try {
+      await this.#config.applySecurityAuthentication(context)
+    } catch (cause) {
+      throw credentialsError(cause, this.target)
+    }
+    // client-node 2.0.1 makes a new connection pool per request; one for all saves a TLS handshake each time.
+    this.#dispatcher ??= context.getDispatcher()
+    if (this.#dispatcher !== undefined) context.setDispatcher(this.#dispatcher)
+    context.setSignal(AbortSignal.any([signal, AbortSignal.timeout(REQUEST_LIMIT)]))
+    try {
+      const response = await this.#http.send(context).toPromise()
+      return { status: response.httpStatusCode, headers: response.headers, text: await response.body.text() }
+    } catch (cause) {
+      throw connectionError(cause, request.about, this.target)
+    }
+  }
+}
+
+/** 429 is refused before it is processed, so even a create may be sent again. */
+function isTransient(status: number, request: ApiRequest): boolean {
+  if (status === 429) return true
+  return request.repeatable !== false && [500, 502, 503, 504].includes(status)
+}

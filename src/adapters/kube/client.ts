@@ -1,0 +1,55 @@
+import { KubeConfig } from '@kubernetes/client-node'
+import { preconditionError } from '../../errors.ts'
+import type { Clock, Kube, Pods } from '../../ports.ts'
+import { Api } from './api.ts'
+import { ClusterObjects } from './objects.ts'
+import { ClusterPods } from './pods.ts'
+
+export type ClusterOptions = {
+  readonly context?: string
+  readonly kubeconfig?: string
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/** Reads the kubeconfig; the API server is not asked anything yet. */
+export function openCluster(options: ClusterOptions): { readonly kube: Kube; readonly pods: Pods } {
+  const config = loadKubeConfig(options)
+  const api = new Api(config, options.clock, options.signal)
+  return { kube: new ClusterObjects(api), pods: new ClusterPods(config, api) }
+}
+
+export function loadKubeConfig(options: Pick<ClusterOptions, 'context' | 'kubeconfig'>): KubeConfig {
+  const config = new KubeConfig()
+  try {
+    if (options.kubeconfig === undefined) config.loadFromDefault()
+    else config.loadFromFile(options.kubeconfig)
+  } catch (cause) {
+    const file = options.kubeconfig ?? process.env.KUBECONFIG ?? '~/.kube/config'
+    throw preconditionError('KUBECONFIG_UNREADABLE', `cannot read the kubeconfig "${file}"`, {
+      suggestions: ['kubectl config view'],
+      cause,
+    })
+  }
+  if (options.context !== undefined) config.setCurrentContext(options.context)
+  const context = config.getCurrentContext()
+  // Without any file client-node invents a cluster on localhost:8080; nobody means that one.
+  if (!context || config.getCurrentCluster()?.server === 'http://localhost:8080') {
+    throw preconditionError('NO_CONTEXT', 'no kubeconfig context is selected', {
+      suggestions: ['kubectl config get-contexts', 'kubectl config use-context NAME'],
+    })
+  }
+  if (config.getContextObject(context) === null) {
+    const known = config.getContexts().map(({ name }) => name)
+    throw preconditionError('CONTEXT_UNKNOWN', `the kubeconfig has no context "${context}"`, {
+      suggestions: ['kubectl config get-contexts'],
+      details: { contexts: known },
+    })
+  }
+  if (config.getCurrentCluster() === null) {
+    throw preconditionError('NO_CLUSTER', `context "${context}" names a cluster that the kubeconfig does not have`, {
+      suggestions: ['kubectl config view'],
+    })
+  }
+  return config
+}

@@ -1,0 +1,106 @@
+import { PassThrough, Writable } from 'node:stream'
+import { Exec, type KubeConfig, type V1Status } from '@kubernetes/client-node'
+import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js'
+import { clusterError } from '../../errors.ts'
+import type { ExecResult, HttpResponse, Pods } from '../../ports.ts'
+import type { Api } from './api.ts'
+import { requestOver } from './http-over-stream.ts'
+import { openPort } from './port-forward.ts'
+import { socketError, untilClosed } from './web-socket.ts'
+
+export class ClusterPods implements Pods {
+  readonly #config: KubeConfig
+  readonly #api: Api
+
+  constructor(config: KubeConfig, api: Api) {
+    this.#config = config
+    this.#api = api
+  }
+
+  async exec(
+    namespace: string,
+    pod: string,
+    container: string,
+    argv: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ExecResult> {
+    signal?.throwIfAborted()
+    const about = `run "${argv[0]}" in pod ${namespace}/${pod}`
+    const [stdout, stderr] = [new Capture(), new Capture()]
+    let status: V1Status | undefined
+    const idle = new PassThrough()
+    // By default client-node 2.0.1 ends our own stdout when the server closes a stream.
+    const handler = new WebSocketHandler(this.#config, undefined, { stdin: idle, stdout, stderr })
+    const socket = await new Exec(this.#config, handler)
+      .exec(namespace, pod, container, [...argv], stdout, stderr, null, false, (result) => {
+        status = result
+      })
+      .catch((cause: unknown) => {
+        throw socketError(cause, about, this.#api.target)
+      })
+    await untilClosed(socket, signal)
+    const exitCode = exitCodeOf(status)
+    if (exitCode === undefined) {
+      throw clusterError('EXEC_FAILED', `cannot ${about}: ${status?.message ?? 'the connection closed early'}`)
+    }
+    return { stdout: stdout.text, stderr: stderr.text, exitCode }
+  }
+
+  async logs(
+    namespace: string,
+    pod: string,
+    container: string,
+    options: { readonly tailLines: number; readonly previous?: boolean },
+  ): Promise<string> {
+    const { text } = await this.#api.request({
+      method: 'GET',
+      path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/log`,
+      query: { container, tailLines: String(options.tailLines), ...(options.previous === true ? { previous: 'true' } : {}) },
+      about: `read the log of ${container} in pod ${namespace}/${pod}`,
+    })
+    return text
+  }
+
+  async request(
+    namespace: string,
+    pod: string,
+    port: number,
+    request: { readonly method: string; readonly path: string; readonly headers?: Readonly<Record<string, string>> },
+    signal?: AbortSignal,
+  ): Promise<HttpResponse> {
+    const about = `reach port ${port} of pod ${namespace}/${pod}`
+    const limit = AbortSignal.any([AbortSignal.timeout(30_000), ...(signal === undefined ? [] : [signal])])
+    const stream = await openPort(this.#config, namespace, pod, port).catch((cause: unknown) => {
+      throw socketError(cause, about, this.#api.target)
+    })
+    try {
+      return await requestOver(stream, { ...request, host: `localhost:${port}` }, limit)
+    } catch (cause) {
+      signal?.throwIfAborted()
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw clusterError('FORWARD_FAILED', `cannot ${about}: ${why}`, { cause })
+    } finally {
+      stream.destroy()
+    }
+  }
+}
+
+/** `undefined` when the command did not run at all. */
+function exitCodeOf(status: V1Status | undefined): number | undefined {
+  if (status?.status === 'Success') return 0
+  const code = status?.details?.causes?.find(({ reason }) => reason === 'ExitCode')?.message
+  return code === undefined ? undefined : Number(code)
+}
+
+class Capture extends Writable {
+  readonly #chunks: Buffer[] = []
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#chunks.push(chunk)
+    done()
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#chunks).toString('utf8')
+  }
+}

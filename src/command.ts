@@ -1,0 +1,90 @@
+import { Command, Flags } from '@oclif/core'
+import type { LocalPorts } from './context.ts'
+import { RegctlError } from './errors.ts'
+import type { Ports } from './ports.ts'
+
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
+
+export type ConnectionFlags = { readonly context?: string | undefined; readonly kubeconfig?: string | undefined }
+
+/** Shared flags, the signal that ends a command, and errors as text and exit code. Data goes to stdout, all else to stderr. */
+export abstract class RegctlCommand extends Command {
+  static override enableJsonFlag = true
+  static override baseFlags = {
+    context: Flags.string({ summary: 'Context of the kubeconfig to use.', helpGroup: 'GLOBAL', helpValue: 'NAME' }),
+    kubeconfig: Flags.string({ summary: 'Kubeconfig file to use.', helpGroup: 'GLOBAL', helpValue: 'FILE' }),
+    namespace: Flags.string({
+      char: 'n',
+      summary: 'Namespace of the registry.',
+      default: 'kube-registry',
+      helpGroup: 'GLOBAL',
+      helpValue: 'NAME',
+    }),
+  }
+
+  readonly #abort = new AbortController()
+  readonly #listeners = new Map<NodeJS.Signals, () => void>()
+  #stoppedBy: keyof typeof SIGNALS | undefined
+
+  /** Aborted by SIGINT and SIGTERM. */
+  protected get signal(): AbortSignal {
+    return this.#abort.signal
+  }
+
+  /** Everything a use case may touch. Reads the kubeconfig; the API server is first asked when a port is used. */
+  protected async ports(flags: ConnectionFlags): Promise<Ports> {
+    const { connect } = await import('./context.ts')
+    const { context, kubeconfig } = flags
+    return connect({
+      ...this.#local(),
+      ...(context === undefined ? {} : { context }),
+      ...(kubeconfig === undefined ? {} : { kubeconfig }),
+    })
+  }
+
+  /** The ports that need no cluster and no kubeconfig. */
+  protected async localPorts(): Promise<LocalPorts> {
+    const { localPorts } = await import('./context.ts')
+    return localPorts(this.#local())
+  }
+
+  #local() {
+    return { root: this.config.root, quiet: this.jsonEnabled(), signal: this.signal }
+  }
+
+  protected override async init(): Promise<void> {
+    await super.init()
+    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+      const stop = (): void => {
+        // Asked twice: whatever cleaning up was under way takes too long for the user.
+        if (this.#stoppedBy !== undefined) process.exit(SIGNALS[name])
+        this.#stoppedBy = name
+        this.#abort.abort(new DOMException(`stopped by ${name}`, 'AbortError'))
+      }
+      this.#listeners.set(name, stop)
+      process.on(name, stop)
+    }
+  }
+
+  protected override async finally(error: Error | undefined): Promise<void> {
+    for (const [name, stop] of this.#listeners) process.off(name, stop)
+    await super.finally(error)
+  }
+
+  protected override async catch(error: Error): Promise<void> {
+    if (this.#stoppedBy !== undefined) {
+      process.stderr.write(`stopped by ${this.#stoppedBy}\n`)
+      this.exit(SIGNALS[this.#stoppedBy])
+    }
+    // Errors of oclif (a wrong flag and the like) know how to print themselves, with the help.
+    const own = error instanceof RegctlError
+    if (!own && 'oclif' in error) return super.catch(error as Parameters<Command['catch']>[0])
+    if (this.jsonEnabled()) this.logJson(this.toErrorJson(error))
+    if (!own || !this.jsonEnabled()) {
+      const { bugText, errorText } = await import('./ui/error-text.ts')
+      const about = { version: this.config.version, argv: [this.id ?? '', ...this.argv] }
+      process.stderr.write(`${own ? errorText(error) : bugText(error, about)}\n`)
+    }
+    this.exit(own ? error.oclif.exit : 1)
+  }
+}
