@@ -12,7 +12,8 @@ export function shippedAssets(root: string): Assets {
       const documents = parseAllDocuments(await readFile(file, 'utf8'))
       const objects: KubeObject[] = []
       for (const document of documents) {
-        if ('errors' in document && document.errors[0] !== undefined) throw new Error(`${file}: ${document.errors[0].message}`)
+        if ('errors' in document && document.errors[0] !== undefined)
+          throw new Error(`${file}: ${document.errors[0].message}`)
         const object: unknown = document.toJS()
         if (object !== null) objects.push(object as KubeObject)
       }

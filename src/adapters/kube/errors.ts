@@ -16,10 +16,14 @@ export function statusError(code: number, body: string, about: string, target: T
   const causes = status.details?.causes ?? []
   const details = { status: code, ...(status.reason === undefined ? {} : { reason: status.reason }), request: about }
   if (code === 401) {
-    return clusterError('UNAUTHORIZED', `the API server does not accept the credentials of context "${target.context}"`, {
-      suggestions: [`kubectl --context ${target.context} auth whoami`],
-      details,
-    })
+    return clusterError(
+      'UNAUTHORIZED',
+      `the API server does not accept the credentials of context "${target.context}"`,
+      {
+        suggestions: [`kubectl --context ${target.context} auth whoami`],
+        details,
+      },
+    )
   }
   if (causes.some(({ reason }) => reason === 'NamespaceTerminating')) {
     return clusterError('NAMESPACE_TERMINATING', `cannot ${about}: its namespace is being deleted`, {
@@ -30,17 +34,26 @@ export function statusError(code: number, body: string, about: string, target: T
   if (code === 403) {
     // RBAC says "cannot VERB resource"; everything else with 403 comes from an admission plug-in.
     const rbac = said.includes(' cannot ')
-    return clusterError(rbac ? 'FORBIDDEN' : 'NOT_ADMITTED', `${rbac ? 'not allowed to' : 'cannot'} ${about}: ${said}`, {
-      ...(rbac ? { suggestions: [`kubectl --context ${target.context} auth can-i --list`] } : {}),
-      details,
-    })
+    return clusterError(
+      rbac ? 'FORBIDDEN' : 'NOT_ADMITTED',
+      `${rbac ? 'not allowed to' : 'cannot'} ${about}: ${said}`,
+      {
+        ...(rbac ? { suggestions: [`kubectl --context ${target.context} auth can-i --list`] } : {}),
+        details,
+      },
+    )
   }
   if (code === 409) return conflict(said, causes, about, details)
   const name = { 404: 'NOT_FOUND', 422: 'INVALID' }[code] ?? 'CLUSTER_REFUSED'
   return clusterError(name, `cannot ${about}: ${said}`, { details })
 }
 
-function conflict(said: string, causes: readonly Cause[], about: string, details: Record<string, unknown>): RegctlError {
+function conflict(
+  said: string,
+  causes: readonly Cause[],
+  about: string,
+  details: Record<string, unknown>,
+): RegctlError {
   const fields = causes.filter(({ reason }) => reason === 'FieldManagerConflict')
   if (fields.length === 0) {
     return conflictError('CONFLICT_CHANGED', `cannot ${about}: it was changed meanwhile: ${said}`, {
@@ -84,7 +97,10 @@ export function connectionError(cause: unknown, about: string, target: Target): 
 
 export function credentialsError(cause: unknown, target: Target): RegctlError {
   const text = `no credentials for context "${target.context}" (${target.server}): ${rootMessage(cause)}`
-  return preconditionError('CREDENTIALS', text, { suggestions: [`kubectl --context ${target.context} auth whoami`], cause })
+  return preconditionError('CREDENTIALS', text, {
+    suggestions: [`kubectl --context ${target.context} auth whoami`],
+    cause,
+  })
 }
 
 /** A connection that broke; the next one may well hold. Refused or unknown addresses are not that. */

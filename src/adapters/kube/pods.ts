@@ -55,7 +55,11 @@ export class ClusterPods implements Pods {
     const { text } = await this.#api.request({
       method: 'GET',
       path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/log`,
-      query: { container, tailLines: String(options.tailLines), ...(options.previous === true ? { previous: 'true' } : {}) },
+      query: {
+        container,
+        tailLines: String(options.tailLines),
+        ...(options.previous === true ? { previous: 'true' } : {}),
+      },
       about: `read the log of ${container} in pod ${namespace}/${pod}`,
     })
     return text

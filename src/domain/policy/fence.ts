@@ -1,7 +1,7 @@
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
 import { authorizationPolicy } from './authorization-policy.ts'
-import { type Grant, LISTINGS, writePaths } from './grant.ts'
+import { GRANT_LABEL, type Grant, LISTINGS, writePaths } from './grant.ts'
 import { principalOf } from './identity.ts'
 
 export const FENCE = 'fence'
@@ -93,7 +93,7 @@ export function namespaceFence(
         },
       ],
     },
-    owner === undefined ? {} : { owner },
+    { labels: { [GRANT_LABEL]: namespace }, ...(owner === undefined ? {} : { owner }) },
   )
   if (resourceVersion === undefined) return policy
   return { ...policy, metadata: { ...policy.metadata, resourceVersion } }

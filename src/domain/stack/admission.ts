@@ -22,7 +22,7 @@ export function hostPortPolicy(at: Installation): readonly KubeObject[] {
           namespaceSelector: {
             matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [nodeNamespace(at)] }],
           },
-          resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE', 'UPDATE'], resources: ['pods'] }],
+          resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
         },
         validations: [
           {

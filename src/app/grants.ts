@@ -1,0 +1,74 @@
+import type { Installation } from '../domain/installation.ts'
+import { describeRef, type KubeObject, type OwnerReference } from '../domain/kube-object.ts'
+import { FENCE, fence, namespaceFence, writesName } from '../domain/policy/fence.ts'
+import { GRANT_LABEL, type Grant, grantOf } from '../domain/policy/grant.ts'
+import { clusterError, RegctlError } from '../errors.ts'
+import type { Kube } from '../ports.ts'
+import { isOurs } from './ownership.ts'
+
+const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
+
+/** The grants in force, read from their policies. */
+export async function readGrants(kube: Kube, at: Pick<Installation, 'namespace'>): Promise<readonly Grant[]> {
+  return (await grantPolicies(kube, at)).flatMap((policy) => grantOf(policy) ?? [])
+}
+
+export async function grantPolicies(kube: Kube, at: Pick<Installation, 'namespace'>): Promise<readonly KubeObject[]> {
+  const policies = await kube.list(POLICY, { namespace: at.namespace, labelSelector: GRANT_LABEL })
+  return policies.filter((policy) => isOurs(policy, at) && policy.metadata.deletionTimestamp === undefined)
+}
+
+/** The owner under which a grant goes with its namespace. */
+export function ownerOf(namespace: KubeObject): OwnerReference {
+  return { apiVersion: 'v1', kind: 'Namespace', name: namespace.metadata.name, uid: namespace.metadata.uid ?? '' }
+}
+
+/** More rounds than there can be people at it in one moment. */
+const ROUNDS = 50
+
+/**
+ * Makes the fences follow the grants that are in the cluster now. Each fence is read before the grants are, and
+ * written only if nobody wrote it since: a concurrent grant is then seen by one of the two writers, never by none.
+ */
+export async function settleFences(kube: Kube, at: Installation, namespaces: readonly KubeObject[]): Promise<void> {
+  for (const namespace of namespaces) {
+    const name = namespace.metadata.name
+    await settle(kube, at, writesName(name), (grants, version) =>
+      grants.some((grant) => grant.namespace === name) ? namespaceFence(at, name, grants, ownerOf(namespace), version) : undefined,
+    )
+  }
+  await settle(kube, at, FENCE, (grants, version) => fence(at, grants, version))
+}
+
+async function settle(
+  kube: Kube,
+  at: Installation,
+  name: string,
+  wanted: (grants: readonly Grant[], resourceVersion: string | undefined) => KubeObject | undefined,
+): Promise<void> {
+  const ref = { ...POLICY, namespace: at.namespace, name }
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = await kube.get(ref)
+    const object = wanted(await readGrants(kube, at), before?.metadata.resourceVersion)
+    try {
+      if (object !== undefined && before === undefined) {
+        if ((await kube.create(object)) !== undefined) return
+      } else if (object !== undefined) {
+        await kube.apply(object, { force: true })
+        return
+      } else {
+        if (before !== undefined) await kube.remove(ref, before.metadata.uid === undefined ? {} : { uid: before.metadata.uid })
+        // A grant made between the reading and the removal wants its fence back.
+        if (wanted(await readGrants(kube, at), undefined) === undefined) return
+      }
+    } catch (error) {
+      if (!(error instanceof RegctlError) || error.code !== 'CONFLICT_CHANGED') throw error
+    }
+  }
+  throw clusterError('FENCE_BUSY', `${describeRef(ref)} was changed ${ROUNDS} times while regctl changed it`, {
+    suggestions: ['run the command again'],
+  })
+}
+
+export const namespaceRef = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', name }) as const
+

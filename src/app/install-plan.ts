@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto'
+import { conflictError } from '../errors.ts'
+import { GRANT_LABEL, type Grant } from '../domain/policy/grant.ts'
+import { type Installation, nodeNamespace, ownerLabels } from '../domain/installation.ts'
+import { type KubeObject, type OwnerReference, refKey, refOf } from '../domain/kube-object.ts'
+import { type Change, changeOf, comparable } from '../domain/plan.ts'
+import { checkChange, type GivenSettings, mergeSettings, type Settings } from '../domain/settings.ts'
+import type { MeshFacts } from '../domain/stack/mesh-facts.ts'
+import { stack } from '../domain/stack/stack.ts'
+import type { Kube, Ports } from '../ports.ts'
+import { namespaceRef, ownerOf, readGrants } from './grants.ts'
+import { allInstalled } from './installed.ts'
+import { meshFacts } from './mesh.ts'
+import { liveObjects, ownedObjects } from './ownership.ts'
+
+export type InstallPlan = {
+  readonly at: Installation
+  readonly settings: Settings
+  readonly mesh: MeshFacts & { readonly trustDomain: string }
+  readonly grants: readonly Grant[]
+  /** What to apply, in order. */
+  readonly wanted: readonly KubeObject[]
+  /** What an older regctl made and this one does not want. */
+  readonly surplus: readonly KubeObject[]
+  readonly changes: readonly Change[]
+  /** Objects compared without the server's defaults, because their namespace does not exist yet. */
+  readonly comparedLocally: boolean
+}
+
+/** What `up` would do: reads the cluster, writes nothing. */
+export async function planInstall(ports: Ports, namespace: string, given: GivenSettings): Promise<InstallPlan> {
+  const { kube } = ports
+  const installed = await allInstalled(kube)
+  const kept = installed.find((other) => other.at.namespace === namespace)
+  if (kept === undefined && installed[0] !== undefined) {
+    throw conflictError('SECOND_INSTALL', `a registry is installed in namespace "${installed[0].at.namespace}" already`, {
+      suggestions: [`regctl up --namespace ${installed[0].at.namespace}`, `regctl down --namespace ${installed[0].at.namespace}`],
+    })
+  }
+  const settings = mergeSettings(kept?.settings, given)
+  if (kept !== undefined) checkChange(kept.settings, settings)
+  const mesh = await meshFacts(ports, namespace, settings.revision)
+  const at: Installation = { namespace, port: settings.port, clusterDomain: mesh.clusterDomain }
+  const grants = kept === undefined ? [] : await readGrants(kube, at)
+  const shipped = { registry: await ports.assets.manifests('registry'), nodeProxy: await ports.assets.manifests('node-proxy') }
+  const wanted = stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants))
+  const live = await liveObjects(kube, at, wanted)
+  const { changes, comparedLocally } = await compare(kube, at, wanted, live)
+  return { at, settings, mesh, grants, wanted, surplus: await surplusOf(kube, at, wanted), changes, comparedLocally }
+}
+
+async function compare(kube: Kube, at: Installation, wanted: readonly KubeObject[], live: ReadonlyMap<string, KubeObject>) {
+  const exists = new Set(
+    [...live.values()].filter((object) => object.kind === 'Namespace').map((object) => object.metadata.name),
+  )
+  const changes = await Promise.all(
+    wanted.map(async (object) => {
+      const ref = refOf(object)
+      const current = live.get(refKey(ref))
+      const placeless = ref.namespace === undefined || exists.has(ref.namespace)
+      const after = placeless ? await kube.apply(object, { dryRun: true, force: true }) : object
+      return changeOf(ref, current, current === undefined ? comparable(object) : after)
+    }),
+  )
+  return { changes, comparedLocally: !(exists.has(at.namespace) && exists.has(nodeNamespace(at))) }
+}
+
+async function ownersOf(kube: Kube, grants: readonly Grant[]): Promise<ReadonlyMap<string, OwnerReference>> {
+  const names = [...new Set(grants.map((grant) => grant.namespace))]
+  const found = await Promise.all(names.map((name) => kube.get(namespaceRef(name))))
+  return new Map(found.flatMap((object) => (object === undefined ? [] : [[object.metadata.name, ownerOf(object)] as const])))
+}
+
+/** Kinds `up` never removes: they hold what the user has. `down` is for those. */
+const KEPT = new Set(['Secret', 'PersistentVolumeClaim', 'Namespace'])
+
+/** Ours by label and not wanted any more. What belongs to a grant goes by `revoke` alone. */
+async function surplusOf(kube: Kube, at: Installation, wanted: readonly KubeObject[]): Promise<readonly KubeObject[]> {
+  const keep = new Set(wanted.map((object) => refKey(refOf(object))))
+  const owned = await ownedObjects(kube, at)
+  return owned.filter(
+    (object) => !keep.has(refKey(refOf(object))) && !KEPT.has(object.kind) && object.metadata.labels?.[GRANT_LABEL] === undefined,
+  )
+}
+
+/** The registry signs upload sessions with it; made once and kept, so that an upload survives a new pod. */
+export async function keepHttpSecret(kube: Kube, at: Installation): Promise<void> {
+  await kube.create({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'registry-http', namespace: at.namespace, labels: ownerLabels(at) },
+    type: 'Opaque',
+    stringData: { secret: randomBytes(32).toString('base64url') },
+  })
+}

@@ -1,0 +1,98 @@
+import { conflictError, clusterError, RegctlError } from '../errors.ts'
+import { expectations } from '../domain/policy/expectation.ts'
+import { WORKLOAD_KINDS } from '../domain/kinds.ts'
+import { describeRef, type KubeObject, refOf } from '../domain/kube-object.ts'
+import type { Change } from '../domain/plan.ts'
+import { STATE } from '../domain/stack/stack.ts'
+import type { Ports } from '../ports.ts'
+import { namespaceRef, settleFences } from './grants.ts'
+import { type InstallPlan, keepHttpSecret } from './install-plan.ts'
+import { preflight } from './preflight.ts'
+import { prove } from './prove.ts'
+import { waitReady } from './rollout.ts'
+import { selfTest } from './self-test.ts'
+
+export type InstallOptions = { readonly wait: boolean; readonly timeoutMs: number }
+
+export type InstallResult = {
+  readonly namespace: string
+  readonly port: number
+  readonly changed: readonly string[]
+  readonly removed: readonly string[]
+  readonly ready: boolean
+}
+
+/** Fences follow the grants there are when they are written, not when the plan was made. */
+const isFence = (object: KubeObject): boolean =>
+  object.kind === 'AuthorizationPolicy' && /^(fence$|writes-)/.test(object.metadata.name)
+
+/** Carries a plan out: policies first, then what serves, then the proof that it is as it should be. */
+export async function install(ports: Ports, plan: InstallPlan, options: InstallOptions): Promise<InstallResult> {
+  const { report } = ports
+  await report.step('Check the cluster', (note) => preflight(ports, plan, note))
+  const pending = plan.changes.filter((change) => change.action !== 'unchanged')
+  await report.step('Apply namespaces, policies and settings', async (note) => {
+    await applyAll(ports, plan, (object) => !WORKLOAD_KINDS.has(object.kind), note)
+    await settle(ports, plan)
+  })
+  await report.step('Apply the registry and the node proxy', (note) =>
+    applyAll(ports, plan, (object) => WORKLOAD_KINDS.has(object.kind), note),
+  )
+  const removed = await prune(ports, plan)
+  if (options.wait) await verify(ports, plan, options.timeoutMs)
+  return {
+    namespace: plan.at.namespace,
+    port: plan.at.port,
+    changed: pending.map(changeText),
+    removed,
+    ready: options.wait,
+  }
+}
+
+const changeText = (change: Change): string => `${describeRef(change.ref)} ${change.action === 'create' ? 'created' : 'changed'}`
+
+async function applyAll(ports: Ports, plan: InstallPlan, wanted: (object: KubeObject) => boolean, note: (text: string) => void): Promise<void> {
+  for (const object of plan.wanted) {
+    if (!wanted(object)) continue
+    note(describeRef(refOf(object)))
+    const fresh = plan.changes.find((change) => change.after?.metadata.name === object.metadata.name && change.ref.kind === object.kind)
+    if (isFence(object) && fresh?.action !== 'create') continue
+    await applyOne(ports, object)
+    if (object.kind === 'ConfigMap' && object.metadata.name === STATE) await keepHttpSecret(ports.kube, plan.at)
+  }
+}
+
+async function applyOne({ kube }: Ports, object: KubeObject): Promise<void> {
+  try {
+    await kube.apply(object, { force: true })
+  } catch (error) {
+    if (!(error instanceof RegctlError)) throw error
+    throw clusterError('APPLY_FAILED', `${describeRef(refOf(object))} could not be applied: ${error.message}`, {
+      suggestions: [...error.suggestions, 'regctl up, which goes on from here once the cause is gone', 'regctl down, which takes back what was applied'],
+      cause: error,
+    })
+  }
+}
+
+async function settle({ kube }: Ports, plan: InstallPlan): Promise<void> {
+  const names = [...new Set(plan.grants.map((grant) => grant.namespace))]
+  const found = await Promise.all(names.map((name) => kube.get(namespaceRef(name))))
+  await settleFences(kube, plan.at, found.filter((object) => object !== undefined))
+}
+
+async function prune(ports: Ports, plan: InstallPlan): Promise<readonly string[]> {
+  for (const object of plan.surplus) await ports.kube.remove(refOf(object))
+  return plan.surplus.map((object) => describeRef(refOf(object)))
+}
+
+async function verify(ports: Ports, plan: InstallPlan, timeoutMs: number): Promise<void> {
+  const { report, clock } = ports
+  const deadline = clock.now() + timeoutMs
+  const left = () => Math.max(5000, deadline - clock.now())
+  await report.step('Wait for the registry and a proxy on every node', (note) => waitReady(ports, plan.at, left(), note))
+  await report.step("Prove the policies in the registry's proxy", async () => {
+    const proven = await prove(ports, plan.at, expectations(plan.at, plan.mesh.trustDomain, plan.grants), Math.min(left(), 30_000))
+    if (proven === 0) throw conflictError('NO_REGISTRY', 'the registry has no ready pod to prove the policies in')
+  })
+  await report.step('Pull and try to push through a node proxy', async (note) => note(await selfTest(ports, plan.at)))
+}

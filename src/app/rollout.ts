@@ -1,0 +1,45 @@
+import type { V1DaemonSet, V1Deployment } from '@kubernetes/client-node'
+import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../domain/installation.ts'
+import { clusterError } from '../errors.ts'
+import type { Ports } from '../ports.ts'
+import { diagnose } from './diagnose.ts'
+
+type Progress = { readonly done: boolean; readonly text: string }
+
+async function registryProgress({ kube }: Ports, at: Installation): Promise<Progress> {
+  const found = await kube.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: at.namespace, name: REGISTRY })
+  const deployment = found as unknown as V1Deployment | undefined
+  const seen = (deployment?.status?.observedGeneration ?? 0) >= (deployment?.metadata?.generation ?? 1)
+  const { readyReplicas = 0, updatedReplicas = 0, replicas = 0 } = deployment?.status ?? {}
+  return { done: seen && updatedReplicas === 1 && readyReplicas === 1 && replicas === 1, text: `registry ${readyReplicas}/1` }
+}
+
+async function nodesProgress({ kube }: Ports, at: Installation): Promise<Progress> {
+  const found = await kube.get({ apiVersion: 'apps/v1', kind: 'DaemonSet', namespace: nodeNamespace(at), name: NODE_PROXY })
+  const set = found as unknown as V1DaemonSet | undefined
+  const seen = (set?.status?.observedGeneration ?? 0) >= (set?.metadata?.generation ?? 1)
+  const wanted = set?.status?.desiredNumberScheduled ?? 0
+  const ready = Math.min(set?.status?.numberReady ?? 0, set?.status?.updatedNumberScheduled ?? 0)
+  return { done: seen && wanted > 0 && ready === wanted, text: `node proxy ${ready}/${wanted}` }
+}
+
+/**
+ * Waits until the registry and a proxy on every node are ready.
+ * @throws cluster error NOT_READY that says which pod, why, and what its events and last log lines are
+ */
+export async function waitReady(ports: Ports, at: Installation, timeoutMs: number, note: (text: string) => void): Promise<void> {
+  const deadline = ports.clock.now() + timeoutMs
+  for (;;) {
+    const progress = await Promise.all([registryProgress(ports, at), nodesProgress(ports, at)])
+    note(progress.map(({ text }) => text).join(', '))
+    if (progress.every(({ done }) => done)) return
+    if (ports.clock.now() >= deadline) {
+      const findings = await diagnose(ports, at)
+      throw clusterError('NOT_READY', `${progress.filter(({ done }) => !done).map(({ text }) => text).join(', ')} ready after ${Math.round(timeoutMs / 1000)} s`, {
+        suggestions: [...new Set(findings.map(({ fix }) => fix)), 'regctl up --timeout 10m, to wait longer; what is applied stays and can be continued'],
+        details: { findings: findings.map(({ object, why }) => `${object}: ${why}`) },
+      })
+    }
+    await ports.clock.sleep(700, ports.signal)
+  }
+}

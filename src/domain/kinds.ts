@@ -1,0 +1,30 @@
+import type { ResourceType } from '../ports.ts'
+
+/** Every type of object an installation may hold, in the order to create them; down goes the other way. */
+export const OWNED_TYPES: readonly ResourceType[] = [
+  { apiVersion: 'v1', kind: 'Namespace' },
+  { apiVersion: 'v1', kind: 'ServiceAccount' },
+  { apiVersion: 'v1', kind: 'ConfigMap' },
+  { apiVersion: 'v1', kind: 'Secret' },
+  { apiVersion: 'v1', kind: 'ResourceQuota' },
+  { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy' },
+  { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicyBinding' },
+  { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication' },
+  { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' },
+  { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' },
+  { apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule' },
+  { apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' },
+  { apiVersion: 'v1', kind: 'PersistentVolumeClaim' },
+  { apiVersion: 'v1', kind: 'Service' },
+  { apiVersion: 'apps/v1', kind: 'Deployment' },
+  { apiVersion: 'apps/v1', kind: 'DaemonSet' },
+]
+
+/** Types that serve traffic: applied last and removed first, so that policies are in force all the time between. */
+export const WORKLOAD_KINDS: ReadonlySet<string> = new Set(['Deployment', 'DaemonSet'])
+
+const ORDER = new Map(OWNED_TYPES.map((type, index) => [type.kind, index]))
+
+export function inApplyOrder<T extends { readonly kind: string }>(objects: readonly T[]): readonly T[] {
+  return [...objects].sort((a, b) => (ORDER.get(a.kind) ?? 0) - (ORDER.get(b.kind) ?? 0))
+}

@@ -1,0 +1,25 @@
+import type { V1Container, V1Volume } from '@kubernetes/client-node'
+
+/** What preflight learned about the mesh, as far as it shapes what is installed. */
+export type MeshFacts = {
+  /** Version of istiod, such as `1.31.0`. */
+  readonly istioVersion: string
+  /** `proxy.istio.io/config` knows `connectionSettings` (Istio 1.31 and later); else an EnvoyFilter does the same. */
+  readonly connectionSettings: boolean
+  /** Istio's CNI plugin is installed, so pods need no privileged init container. */
+  readonly cni: boolean
+  readonly ambient: boolean
+  readonly clusterDomain: string
+  /** The cluster serves ValidatingAdmissionPolicy. */
+  readonly admissionPolicies: boolean
+  /** The proxy container as the mesh's own injector writes it for a gateway pod. */
+  readonly proxy: ProxyTemplate
+}
+
+export type ProxyTemplate = { readonly container: V1Container; readonly volumes: readonly V1Volume[] }
+
+/** `1.31.0-rc.1` → [1, 31]. */
+export function minorOf(version: string): readonly [number, number] {
+  const match = /^v?(\d+)\.(\d+)/.exec(version)
+  return match === null ? [0, 0] : [Number(match[1]), Number(match[2])]
+}

@@ -1,0 +1,61 @@
+import { fence, namespaceFence, readNodes } from '../policy/fence.ts'
+import { type Grant, grantPolicy } from '../policy/grant.ts'
+import { type Installation, nodeNamespace, ownerLabels } from '../installation.ts'
+import type { KubeObject, OwnerReference } from '../kube-object.ts'
+import { inApplyOrder } from '../kinds.ts'
+import type { Settings } from '../settings.ts'
+import { hostPortPolicy } from './admission.ts'
+import { nodeListener, pathHardening, refusalBody } from './envoy-filter.ts'
+import { mutualTls, registrySidecar, strictMtls } from './mesh.ts'
+import type { MeshFacts } from './mesh-facts.ts'
+import { nodeProxy, nodeSidecar } from './node-proxy.ts'
+import { placed, registryObjects } from './registry.ts'
+
+/** Name of the ConfigMap that keeps what `up` was given. */
+export const STATE = 'regctl'
+
+/** What regctl ships as YAML. */
+export type Shipped = { readonly registry: readonly KubeObject[]; readonly nodeProxy: readonly KubeObject[] }
+
+/** Everything `up` applies, in order; the same for render, dry run and prune. Secrets are made apart. */
+export function stack(
+  at: Installation,
+  settings: Settings,
+  mesh: MeshFacts,
+  shipped: Shipped,
+  grants: readonly Grant[],
+  /** The Namespace object of each granted namespace. */
+  owners: ReadonlyMap<string, OwnerReference>,
+): readonly KubeObject[] {
+  return inApplyOrder([
+    ...registryObjects(at, settings, mesh, shipped.registry),
+    ...shipped.nodeProxy.map((object) => placed(at, object)),
+    stateObject(at, settings),
+    ...(mesh.admissionPolicies ? hostPortPolicy(at) : []),
+    strictMtls(at),
+    registrySidecar(at),
+    nodeSidecar(at),
+    mutualTls(at),
+    refusalBody(at),
+    ...(mesh.connectionSettings ? [] : [pathHardening(at)]),
+    nodeListener(at),
+    readNodes(at),
+    fence(at, grants),
+    ...grants.map((grant) => grantPolicy(at, grant, owners.get(grant.namespace))),
+    ...[...new Set(grants.map((grant) => grant.namespace))].map((name) => namespaceFence(at, name, grants, owners.get(name))),
+    nodeProxy(at, mesh.proxy),
+  ])
+}
+
+/** The object that remembers the settings. */
+export function stateObject(at: Installation, settings: Settings): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: STATE, namespace: at.namespace, labels: ownerLabels(at) },
+    data: { 'settings.json': JSON.stringify(settings), clusterDomain: at.clusterDomain },
+  }
+}
+
+/** Both namespaces of an installation. */
+export const namespacesOf = (at: Installation): readonly string[] => [at.namespace, nodeNamespace(at)]
