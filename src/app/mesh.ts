@@ -2,6 +2,7 @@ import type { V1Deployment, V1Pod } from '@kubernetes/client-node'
 import { preconditionError } from '../errors.ts'
 import { type MeshFacts, minorOf, type ProxyTemplate } from '../domain/stack/mesh-facts.ts'
 import { templatePod } from '../domain/stack/node-proxy.ts'
+import { type Installation, nodeNamespace } from '../domain/installation.ts'
 import type { KubeObject } from '../domain/kube-object.ts'
 import type { Ports } from '../ports.ts'
 
@@ -99,4 +100,9 @@ export async function meshFacts(ports: Ports, namespace: string, revision: strin
     proxy,
     trustDomain: trustDomainOf(proxy),
   }
+}
+
+/** The trust domain alone, by the same dry run. */
+export async function meshTrustDomain(ports: Ports, at: Installation, revision: string | undefined): Promise<string> {
+  return trustDomainOf(await proxyTemplate(ports, nodeNamespace(at), revision))
 }

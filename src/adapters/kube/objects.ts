@@ -39,7 +39,7 @@ export class ClusterObjects implements Kube {
     const inside = options.namespace === undefined ? '' : `/namespaces/${encodeURIComponent(options.namespace)}`
     const found: KubeObject[] = []
     let next: string | undefined
-    do {
+    for (;;) {
       const { status, text } = await this.#api.request({
         method: 'GET',
         path: `${resource.base}${inside}/${resource.plural}`,
@@ -58,7 +58,7 @@ export class ClusterObjects implements Kube {
       for (const item of page.items ?? []) found.push({ ...item, apiVersion: type.apiVersion, kind: type.kind })
       next = page.metadata?.continue || undefined
       if (next === undefined) return found
-    } while (true)
+    }
   }
 
   async apply(object: KubeObject, options: ApplyOptions = {}): Promise<KubeObject> {

@@ -1,0 +1,106 @@
+import { expectations } from '../domain/policy/expectation.ts'
+import { type Grant, grantKey, grantName, grantPolicy, writesOverlap } from '../domain/policy/grant.ts'
+import { describeRef, type KubeObject, refOf } from '../domain/kube-object.ts'
+import { preconditionError, RegctlError } from '../errors.ts'
+import type { Ports } from '../ports.ts'
+import { type BuilderOptions, type BuilderPlan, planBuilder, prepareBuilder } from './builder.ts'
+import { namespaceRef, ownerOf, readGrants, settleFences } from './grants.ts'
+import { type Installed, requireInstalled } from './installed.ts'
+import { meshTrustDomain } from './mesh.ts'
+import { prove } from './prove.ts'
+import { takeBack } from './revoke.ts'
+
+export type GrantResult = {
+  readonly grant: Grant
+  readonly policy: string
+  readonly changed: boolean
+  /** Labels put on the builder's namespace; the last revoke takes them off. */
+  readonly addedLabels: Readonly<Record<string, string>>
+  readonly warnings: readonly string[]
+  /** Registry proxies the grant was proven in; 0 when none is ready. */
+  readonly provenIn: number
+}
+
+/**
+ * Grants, prepares the builder's namespace, and returns when every Ready registry proxy follows.
+ * A grant that cannot be proven in time is taken back.
+ */
+export async function grant(
+  ports: Ports,
+  registryNamespace: string,
+  wanted: Grant,
+  options: Omit<BuilderOptions, 'revision'> & { readonly timeoutMs: number },
+): Promise<GrantResult> {
+  const { kube, report } = ports
+  const { at, settings }: Installed = await requireInstalled(kube, registryNamespace)
+  const namespace = await requireNamespace(ports, wanted.namespace)
+  await requireServiceAccount(ports, wanted)
+  const before = await readGrants(kube, at)
+  const held = before.some((other) => grantKey(other) === grantKey(wanted))
+  const { timeoutMs, ...builder } = options
+  const plan = await planBuilder(kube, at, namespace, {
+    ...builder,
+    ...(settings.revision === undefined ? {} : { revision: settings.revision }),
+  })
+  const trustDomain = await meshTrustDomain(ports, at, settings.revision)
+  await report.step(`Prepare namespace ${wanted.namespace}`, () => prepareBuilder(kube, wanted.namespace, plan))
+  await report.step('Apply the policies', async () => {
+    await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
+    await settleFences(kube, at, [namespace])
+  })
+  const after = await readGrants(kube, at)
+  const provenIn = await report.step("Prove them in the registry's proxy", async () => {
+    try {
+      return await prove(ports, at, expectations(at, trustDomain, after), timeoutMs)
+    } catch (error) {
+      if (!held) await takeBack(ports, at, wanted, namespace)
+      throw held || !(error instanceof RegctlError) ? error : takenBack(error)
+    }
+  })
+  return {
+    grant: wanted,
+    policy: grantName(wanted),
+    changed: !held || plan.sidecar !== undefined || plan.merge !== undefined || Object.keys(plan.labels).length > 0,
+    addedLabels: plan.labels,
+    warnings: [...overlapWarnings(wanted, before), ...preparationRemarks(plan, options)],
+    provenIn,
+  }
+}
+
+function takenBack(error: RegctlError): RegctlError {
+  return new RegctlError('cluster', error.code, `${error.message}; the grant was taken back`, {
+    suggestions: error.suggestions,
+    cause: error,
+    ...(error.details === undefined ? {} : { details: error.details }),
+  })
+}
+
+export async function requireNamespace({ kube }: Ports, name: string): Promise<KubeObject> {
+  const namespace = await kube.get(namespaceRef(name))
+  if (namespace !== undefined && namespace.metadata.deletionTimestamp === undefined) return namespace
+  throw preconditionError('NO_NAMESPACE', namespace === undefined ? `namespace "${name}" does not exist` : `namespace "${name}" is being deleted`, {
+    suggestions: [`kubectl create namespace ${name}`],
+  })
+}
+
+async function requireServiceAccount({ kube }: Ports, { namespace, serviceAccount: name }: Grant): Promise<void> {
+  if (name === undefined) return
+  const found = await kube.get({ apiVersion: 'v1', kind: 'ServiceAccount', namespace, name })
+  if (found !== undefined) return
+  throw preconditionError('NO_SERVICE_ACCOUNT', `service account "${name}" does not exist in namespace "${namespace}"`, {
+    suggestions: [`kubectl create serviceaccount -n ${namespace} ${name}`, 'leave --service-account out, to grant every one of the namespace'],
+  })
+}
+
+function overlapWarnings(wanted: Grant, others: readonly Grant[]): readonly string[] {
+  return others
+    .filter((other) => other.namespace !== wanted.namespace && writesOverlap(other, wanted))
+    .map((other) => `namespace ${other.namespace} may write ${other.repository}${other.exact ? '' : ' and all below it'} as well`)
+}
+
+function preparationRemarks(plan: BuilderPlan, options: Pick<BuilderOptions, 'pods'>): readonly string[] {
+  return [
+    ...(options.pods === undefined ? [] : [`the pods need the labels ${options.pods.key}=${options.pods.value} and sidecar.istio.io/inject=true`]),
+    ...(plan.sidecar === undefined ? [] : [`pods of the namespace that run already get localhost at their next start (${describeRef(refOf(plan.sidecar))})`]),
+  ]
+}

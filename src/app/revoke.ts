@@ -1,0 +1,121 @@
+import type { V1Pod } from '@kubernetes/client-node'
+import { ADDED_LABELS, hasListener, isOwnSidecar, specOf, withoutListener } from '../domain/builder.ts'
+import type { Installation } from '../domain/installation.ts'
+import type { KubeObject } from '../domain/kube-object.ts'
+import { refOf } from '../domain/kube-object.ts'
+import { expectations, revokedExpectations } from '../domain/policy/expectation.ts'
+import { type Grant, grantKey, grantName } from '../domain/policy/grant.ts'
+import { clusterError, usageError } from '../errors.ts'
+import type { Ports } from '../ports.ts'
+import { namespaceRef, readGrants, settleFences } from './grants.ts'
+import { requireInstalled } from './installed.ts'
+import { meshTrustDomain } from './mesh.ts'
+import { isOurs } from './ownership.ts'
+import { prove } from './prove.ts'
+import { isReady, registryPods } from './proxy.ts'
+
+export type RevokeSelection = {
+  readonly namespace: string
+  /** Absent with `--all`. */
+  readonly repository?: string
+  readonly serviceAccount?: string
+  readonly exact?: boolean
+  readonly readOnly?: boolean
+}
+
+export type RevokeResult = { readonly revoked: readonly Grant[]; readonly provenIn: number; readonly replaced: readonly string[] }
+
+/**
+ * Revokes and returns when every Ready registry proxy refuses. What cannot be proven stays revoked and is an error.
+ * @throws usage error AMBIGUOUS with the list when several grants fit
+ */
+export async function revoke(
+  ports: Ports,
+  registryNamespace: string,
+  selection: RevokeSelection,
+  options: { readonly now: boolean; readonly timeoutMs: number },
+): Promise<RevokeResult> {
+  const { kube, report } = ports
+  const { at, settings } = await requireInstalled(kube, registryNamespace)
+  const revoked = select(await readGrants(kube, at), selection)
+  const namespace = await kube.get(namespaceRef(selection.namespace))
+  if (revoked.length === 0) return { revoked, provenIn: 0, replaced: [] }
+  const trustDomain = await meshTrustDomain(ports, at, settings.revision)
+  await report.step('Remove the policies', async () => {
+    for (const grant of revoked) await kube.remove({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', namespace: at.namespace, name: grantName(grant) })
+    await settleFences(kube, at, [namespace ?? { apiVersion: 'v1', kind: 'Namespace', metadata: { name: selection.namespace } }])
+  })
+  const left = await readGrants(kube, at)
+  if (namespace !== undefined) await tidyNamespace(ports, at, namespace, left)
+  const wanted = [...expectations(at, trustDomain, left), ...revoked.flatMap((grant) => revokedExpectations(at, trustDomain, grant, left))]
+  const provenIn = await report.step("Prove the refusal in the registry's proxy", () => prove(ports, at, wanted, options.timeoutMs))
+  const replaced = options.now ? await replaceRegistry(ports, at) : []
+  return { revoked, provenIn, replaced }
+}
+
+function select(grants: readonly Grant[], selection: RevokeSelection): readonly Grant[] {
+  const fits = grants.filter(
+    (grant) =>
+      grant.namespace === selection.namespace &&
+      (selection.repository === undefined || grant.repository === selection.repository) &&
+      (selection.serviceAccount === undefined || grant.serviceAccount === selection.serviceAccount) &&
+      (selection.exact === undefined || grant.exact === selection.exact) &&
+      (selection.readOnly === undefined || grant.readOnly === selection.readOnly),
+  )
+  if (selection.repository === undefined || fits.length < 2) return fits
+  throw usageError('AMBIGUOUS', `${fits.length} grants fit: ${fits.map(grantKey).join('; ')}`, { suggestions: fits.map(revokeCommand) })
+}
+
+/** The command that revokes exactly this grant. */
+export function revokeCommand(grant: Grant): string {
+  return [
+    `regctl revoke ${grant.namespace} ${grant.repository}`,
+    ...(grant.serviceAccount === undefined ? [] : [`--service-account ${grant.serviceAccount}`]),
+    grant.exact ? '--exact' : '--no-exact',
+    grant.readOnly ? '--read-only' : '--no-read-only',
+  ].join(' ')
+}
+
+/** Undoes a grant that was just made. */
+export async function takeBack(ports: Ports, at: Installation, grant: Grant, namespace: KubeObject): Promise<void> {
+  await ports.kube.remove({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', namespace: at.namespace, name: grantName(grant) })
+  await settleFences(ports.kube, at, [namespace])
+  const now = await ports.kube.get(namespaceRef(namespace.metadata.name))
+  if (now !== undefined) await tidyNamespace(ports, at, now, await readGrants(ports.kube, at))
+}
+
+const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' } as const
+
+/** With the last grant of a namespace go its listener and the labels regctl put on it. */
+export async function tidyNamespace({ kube }: Ports, at: Installation, namespace: KubeObject, left: readonly Grant[]): Promise<void> {
+  const name = namespace.metadata.name
+  if (left.some((grant) => grant.namespace === name)) return
+  const sidecars = await kube.list(SIDECAR, { namespace: name })
+  for (const sidecar of sidecars.filter((candidate) => isOurs(candidate, at))) await kube.remove(refOf(sidecar))
+  for (const sidecar of sidecars.filter((candidate) => !isOwnSidecar(candidate) && hasListener(at, specOf(candidate))))
+    await kube.mergePatch(refOf(sidecar), { spec: { egress: withoutListener(at, specOf(sidecar)).egress } })
+  const added = JSON.parse(namespace.metadata.annotations?.[ADDED_LABELS] ?? 'null') as Record<string, string> | null
+  if (added === null) return
+  // Only while they are as regctl set them: somebody may have changed them since.
+  const labels = Object.entries(added).filter(([key, value]) => namespace.metadata.labels?.[key] === value)
+  await kube.mergePatch(namespaceRef(name), {
+    metadata: { labels: Object.fromEntries(labels.map(([key]) => [key, null])), annotations: { [ADDED_LABELS]: null } },
+  })
+}
+
+/** Ends every open connection at once by a new pod; transfers of everybody are cut. */
+async function replaceRegistry(ports: Ports, at: Installation): Promise<readonly string[]> {
+  const pods = (await registryPods(ports, at)).map((pod) => pod.metadata?.name ?? '')
+  ports.report.warn(`Replacing pod ${pods.join(', ')} now: running pushes and pulls of every namespace and node are cut`)
+  return ports.report.step("Replace the registry's pod", async () => {
+    for (const name of pods) await ports.kube.remove({ apiVersion: 'v1', kind: 'Pod', namespace: at.namespace, name }, { gracePeriodSeconds: 1 })
+    const deadline = ports.clock.now() + 15_000
+    for (;;) {
+      const ready = (await registryPods(ports, at)).filter((pod: V1Pod) => isReady(pod) && !pods.includes(pod.metadata?.name ?? ''))
+      if (ready.length > 0) return pods
+      if (ports.clock.now() > deadline)
+        throw clusterError('NOT_REPLACED', 'the old pod is gone, but no new one is ready after 15 s', { suggestions: ['regctl status'] })
+      await ports.clock.sleep(300, ports.signal)
+    }
+  })
+}
