@@ -6,7 +6,7 @@ import type { ExecResult, HttpResponse, Pods } from '../../ports.ts'
 import type { Api } from './api.ts'
 import { requestOver } from './http-over-stream.ts'
 import { openPort } from './port-forward.ts'
-import { socketError, untilClosed } from './web-socket.ts'
+import { type Socket, socketError, untilClosed } from './web-socket.ts'
 
 export class ClusterPods implements Pods {
   readonly #config: KubeConfig
@@ -28,17 +28,21 @@ export class ClusterPods implements Pods {
     const about = `run "${argv[0]}" in pod ${namespace}/${pod}`
     const [stdout, stderr] = [new Capture(), new Capture()]
     let status: V1Status | undefined
+    let socket: Socket | undefined
     const idle = new PassThrough()
     // By default client-node 2.0.1 ends our own stdout when the server closes a stream.
     const handler = new WebSocketHandler(this.#config, undefined, { stdin: idle, stdout, stderr })
-    const socket = await new Exec(this.#config, handler)
+    socket = await new Exec(this.#config, handler)
       .exec(namespace, pod, container, [...argv], stdout, stderr, null, false, (result) => {
         status = result
+        // The status comes last. client-node closes politely and would wait half a minute for a server that does not answer.
+        socket?.terminate()
       })
       .catch((cause: unknown) => {
         throw socketError(cause, about, this.#api.target)
       })
-    await untilClosed(socket, signal)
+    if (status !== undefined) socket.terminate()
+    else await untilClosed(socket, signal)
     const exitCode = exitCodeOf(status)
     if (exitCode === undefined) {
       throw clusterError('EXEC_FAILED', `cannot ${about}: ${status?.message ?? 'the connection closed early'}`)

@@ -1,0 +1,105 @@
+import type { V1Node, V1Pod } from '@kubernetes/client-node'
+import { nodeNamespace, NODE_PROXY, REGISTRY } from '../domain/installation.ts'
+import type { KubeObject } from '../domain/kube-object.ts'
+import { expectations } from '../domain/policy/expectation.ts'
+import type { Grant } from '../domain/policy/grant.ts'
+import { RegctlError } from '../errors.ts'
+import type { Ports } from '../ports.ts'
+import { diagnose } from './diagnose.ts'
+import { readGrants } from './grants.ts'
+import { type Installed, requireInstalled } from './installed.ts'
+import { proxyTemplate, trustDomainOf } from './mesh.ts'
+import { prove } from './prove.ts'
+import { isReady, nodeProxyPods, proxyConfig, registryPods } from './proxy.ts'
+import { storageUse, type StorageUse } from './storage-use.ts'
+
+export type PodState = { readonly pod: string; readonly node: string; readonly ready: boolean; readonly image: string; readonly imageId: string }
+
+export type Status = {
+  readonly namespace: string
+  readonly port: number
+  readonly registry: readonly PodState[]
+  readonly nodes: readonly { readonly node: string; readonly proxy: PodState | null }[]
+  readonly grants: readonly Grant[]
+  readonly storage: StorageUse
+  readonly versions: { readonly kubernetes: string; readonly proxy: string }
+  /** What is wrong, each with the command that helps; empty when all is well. */
+  readonly problems: readonly { readonly what: string; readonly fix: string }[]
+}
+
+export async function status(ports: Ports, namespace: string): Promise<Status> {
+  const { kube } = ports
+  const installed = await requireInstalled(kube, namespace)
+  const { at, settings } = installed
+  const [pods, proxies, nodes, grants, version] = await Promise.all([
+    registryPods(ports, at),
+    nodeProxyPods(ports, at),
+    kube.list({ apiVersion: 'v1', kind: 'Node' }) as Promise<readonly unknown[]>,
+    readGrants(kube, at),
+    kube.version(),
+  ])
+  const byNode = new Map(proxies.map((pod) => [pod.spec?.nodeName ?? '', pod]))
+  const problems = await problemsOf(ports, installed, grants, { pods, proxies, nodes: nodes as readonly V1Node[] })
+  const ready = pods.find(isReady)
+  return {
+    namespace,
+    port: at.port,
+    registry: pods.map((pod) => podState(pod, 'registry')),
+    nodes: (nodes as readonly V1Node[]).map((node) => {
+      const name = node.metadata?.name ?? ''
+      const pod = byNode.get(name)
+      return { node: name, proxy: pod === undefined ? null : podState(pod, 'istio-proxy') }
+    }),
+    grants,
+    storage: await storageUse(ports, at, settings, ready),
+    versions: { kubernetes: version.gitVersion, proxy: proxies[0]?.spec?.containers[0]?.image ?? 'none' },
+    problems,
+  }
+}
+
+function podState(pod: V1Pod, container: string): PodState {
+  const state = pod.status?.containerStatuses?.find(({ name }) => name === container)
+  return {
+    pod: pod.metadata?.name ?? '',
+    node: pod.spec?.nodeName ?? '',
+    ready: isReady(pod),
+    image: pod.spec?.containers.find(({ name }) => name === container)?.image ?? '',
+    imageId: state?.imageID ?? '',
+  }
+}
+
+type Seen = { readonly pods: readonly V1Pod[]; readonly proxies: readonly V1Pod[]; readonly nodes: readonly V1Node[] }
+
+async function problemsOf(ports: Ports, { at, settings }: Installed, grants: readonly Grant[], seen: Seen): Promise<Status['problems']> {
+  const problems: { what: string; fix: string }[] = []
+  const say = (what: string, fix: string) => problems.push({ what, fix })
+  for (const { object, why, fix } of await diagnose(ports, at)) say(`${object}: ${why}`, fix)
+  if (!seen.pods.some(isReady)) say('no registry pod is ready', 'regctl up')
+  for (const node of seen.nodes) {
+    const name = node.metadata?.name ?? ''
+    if (!seen.proxies.some((pod) => pod.spec?.nodeName === name && isReady(pod))) say(`node ${name} has no ready proxy, so it cannot pull`, `kubectl get pods -n ${nodeNamespace(at)} -o wide`)
+  }
+  const template = await proxyTemplate(ports, nodeNamespace(at), settings.revision)
+  if (seen.pods.some(isReady)) {
+    try {
+      await prove(ports, at, expectations(at, trustDomainOf(template), grants), 0)
+    } catch (error) {
+      if (!(error instanceof RegctlError)) throw error
+      say(error.message, error.suggestions[0] ?? 'regctl doctor')
+    }
+  }
+  for (const pod of seen.proxies.filter(isReady)) {
+    const { rejected } = await proxyConfig(ports, pod, at.port)
+    for (const { listener, details } of rejected) say(`the proxy of node ${pod.spec?.nodeName} refused an update of listener ${listener}: ${details}`, 'regctl up')
+  }
+  const daemonSet = await ports.kube.get({ apiVersion: 'apps/v1', kind: 'DaemonSet', namespace: nodeNamespace(at), name: NODE_PROXY })
+  if (daemonSet === undefined) say('the node proxy is not installed', 'regctl up')
+  else if (imageOf(daemonSet) !== template.container.image) say(`Istio has moved on: it injects ${template.container.image}, the node proxy runs ${imageOf(daemonSet)}`, 'regctl up')
+  if ((await ports.kube.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: at.namespace, name: REGISTRY })) === undefined) say('the registry is not installed', 'regctl up')
+  return problems
+}
+
+function imageOf(daemonSet: KubeObject): string | undefined {
+  const spec = daemonSet['spec'] as { template: { spec: { containers: { image?: string }[] } } }
+  return spec.template.spec.containers[0]?.image
+}

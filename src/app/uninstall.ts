@@ -1,0 +1,117 @@
+import { type Installation, nodeNamespace } from '../domain/installation.ts'
+import { OWNED_TYPES, WORKLOAD_KINDS } from '../domain/kinds.ts'
+import { describeRef, type KubeObject, type ObjectRef, refOf } from '../domain/kube-object.ts'
+import { clusterError, conflictError } from '../errors.ts'
+import type { Kube, Ports } from '../ports.ts'
+import { namespaceRef } from './grants.ts'
+import { findInstalled } from './installed.ts'
+import { isOurs, ownedObjects } from './ownership.ts'
+import { nodeProxyPods, registryPods } from './proxy.ts'
+import { tidyNamespace } from './revoke.ts'
+
+export type UninstallResult = {
+  readonly removed: readonly string[]
+  /** Objects of others in our namespaces; they and the namespace stay. */
+  readonly foreign: readonly string[]
+  readonly dataKept: boolean
+}
+
+/**
+ * Removes what regctl owns: what serves first, the policies after its last request, the namespaces last.
+ * @throws conflict error (exit 4) DATA_WOULD_GO on emptydir without `deleteData`
+ */
+export async function uninstall(ports: Ports, namespace: string, options: { readonly deleteData: boolean; readonly timeoutMs: number }): Promise<UninstallResult> {
+  const { kube, report } = ports
+  const installed = await findInstalled(kube, namespace)
+  const at: Installation = installed?.at ?? { namespace, port: 5000, clusterDomain: 'cluster.local' }
+  if (installed?.settings.storage === 'emptydir' && !options.deleteData) {
+    throw conflictError('DATA_WOULD_GO', 'the registry keeps its images in its pod (storage emptydir), so they go with it', {
+      suggestions: ['regctl down --delete-data'],
+    })
+  }
+  const owned = await ownedObjects(kube, at)
+  const workloads = owned.filter((object) => WORKLOAD_KINDS.has(object.kind))
+  const removed: string[] = []
+  const remove = async (object: KubeObject) => {
+    if (await kube.remove(refOf(object))) removed.push(describeRef(refOf(object)))
+  }
+  await report.step('Stop the registry and the node proxies', async (note) => {
+    for (const object of workloads) await remove(object)
+    await podsGone(ports, at, options.timeoutMs, note)
+  })
+  await report.step('Remove policies, settings and builders’ listeners', async () => {
+    await tidyBuilders(ports, at, owned)
+    const rest = owned.filter((object) => !WORKLOAD_KINDS.has(object.kind) && object.kind !== 'Namespace')
+    for (const object of [...rest].reverse()) if (options.deleteData || object.kind !== 'PersistentVolumeClaim') await remove(object)
+  })
+  const claims = await kube.list({ apiVersion: 'v1', kind: 'PersistentVolumeClaim' }, { namespace })
+  const foreign = await foreignObjects(kube, at)
+  const dataKept = claims.length > 0 && !options.deleteData
+  await report.step('Remove the namespaces', async () => {
+    for (const name of [nodeNamespace(at), at.namespace]) {
+      const object = await kube.get(namespaceRef(name))
+      const holdsData = name === at.namespace && dataKept
+      const holdsOthers = foreign.some((ref) => ref.namespace === name)
+      if (object !== undefined && isOurs(object, at) && !holdsData && !holdsOthers) await remove(object)
+    }
+    await namespacesGone(ports, at, removed, options.timeoutMs)
+  })
+  return { removed, foreign: foreign.map(describeRef), dataKept }
+}
+
+async function podsGone(ports: Ports, at: Installation, timeoutMs: number, note: (text: string) => void): Promise<void> {
+  const deadline = ports.clock.now() + timeoutMs
+  for (;;) {
+    const left = [...(await registryPods(ports, at)), ...(await nodeProxyPods(ports, at))]
+    if (left.length === 0) return
+    note(`${left.length} pods left`)
+    if (ports.clock.now() > deadline) {
+      const names = left.map((pod) => `${pod.metadata?.namespace}/${pod.metadata?.name}`).join(', ')
+      throw clusterError('PODS_STAY', `pod ${names} did not end in ${Math.round(timeoutMs / 1000)} s; the policies stay until they do`, {
+        suggestions: ['regctl down, again', `kubectl describe pod -n ${names.replace('/', ' ')}`],
+      })
+    }
+    await ports.clock.sleep(500, ports.signal)
+  }
+}
+
+/** Granted namespaces get back the labels and Sidecars they had. */
+async function tidyBuilders(ports: Ports, at: Installation, owned: readonly KubeObject[]): Promise<void> {
+  const names = new Set(owned.filter((object) => object.kind === 'Sidecar').map((object) => object.metadata.namespace ?? ''))
+  for (const policy of owned) if (policy.metadata.labels?.['regctl.dev/grant'] !== undefined) names.add(policy.metadata.labels['regctl.dev/grant'])
+  for (const name of names) {
+    if (name === at.namespace || name === nodeNamespace(at)) continue
+    const namespace = await ports.kube.get(namespaceRef(name))
+    if (namespace !== undefined) await tidyNamespace(ports, at, namespace, [])
+  }
+}
+
+/** What a namespace holds without anybody having put it there. */
+const FURNITURE = /^(kube-root-ca\.crt|istio-ca-root-cert|istio-ca-crl|default)$/
+
+/** Objects in our namespaces that are not ours; derived ones (pods, replica sets) do not count. */
+async function foreignObjects(kube: Kube, at: Installation): Promise<readonly ObjectRef[]> {
+  const types = [...OWNED_TYPES.slice(1), { apiVersion: 'v1', kind: 'Pod' }, { apiVersion: 'batch/v1', kind: 'Job' }]
+  const namespaced = types.filter((type) => !type.apiVersion.startsWith('admissionregistration'))
+  const lists = await Promise.all(
+    namespaced.flatMap((type) => [at.namespace, nodeNamespace(at)].map((namespace) => kube.list(type, { namespace }))),
+  )
+  return lists
+    .flat()
+    .filter((object) => !isOurs(object, at) && !FURNITURE.test(object.metadata.name))
+    .filter((object) => object.metadata.ownerReferences === undefined && object.metadata.deletionTimestamp === undefined)
+    .map(refOf)
+}
+
+async function namespacesGone({ kube, clock, signal }: Ports, at: Installation, removed: readonly string[], timeoutMs: number): Promise<void> {
+  const deadline = clock.now() + timeoutMs
+  for (const name of [at.namespace, nodeNamespace(at)]) {
+    if (!removed.includes(`Namespace ${name}`)) continue
+    while ((await kube.get(namespaceRef(name))) !== undefined) {
+      if (clock.now() > deadline)
+        throw clusterError('NAMESPACE_STAYS', `namespace "${name}" is still being deleted`, { suggestions: [`kubectl get namespace ${name} -o yaml`] })
+      await clock.sleep(500, signal)
+    }
+  }
+}
+

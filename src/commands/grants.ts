@@ -1,0 +1,25 @@
+import { RegctlCommand } from '../command.ts'
+import type { Grant } from '../domain/policy/grant.ts'
+
+export default class Grants extends RegctlCommand {
+  static override summary = 'List the grants in force.'
+  static override examples = ['<%= config.bin %> grants']
+
+  async run(): Promise<{ readonly grants: readonly Grant[] }> {
+    const { flags } = await this.parse(Grants)
+    const ports = await this.ports(flags)
+    const [{ readGrants }, { requireInstalled }, { table }] = await Promise.all([
+      import('../app/grants.ts'), import('../app/installed.ts'), import('../ui/table.ts'),
+    ])
+    const { at } = await requireInstalled(ports.kube, flags.namespace)
+    const grants = [...(await readGrants(ports.kube, at))].sort((a, b) => (`${a.namespace} ${a.repository}` < `${b.namespace} ${b.repository}` ? -1 : 1))
+    const rows = grants.map((grant) => [
+      grant.namespace,
+      grant.serviceAccount ?? 'every one',
+      grant.exact ? grant.repository : `${grant.repository} and below`,
+      grant.readOnly ? 'read' : 'write',
+    ])
+    this.log(rows.length === 0 ? 'No grants. Next: regctl grant NAMESPACE REPOSITORY' : table(['NAMESPACE', 'SERVICE ACCOUNT', 'REPOSITORY', 'ACCESS'], rows))
+    return { grants }
+  }
+}

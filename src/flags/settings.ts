@@ -1,0 +1,45 @@
+import { Flags } from '@oclif/core'
+import { DEFAULTS, type GivenSettings } from '../domain/settings.ts'
+
+const back = (name: string) => Flags.boolean({ summary: `Go back to the default ${name}.`, helpGroup: 'RESET' })
+
+/** What `up` and `render` take. A flag that is not given keeps what an earlier `up` was given; `--no-FLAG` ends it. */
+export const settingFlags = {
+  port: Flags.integer({ summary: `Port of the registry everywhere (${DEFAULTS.port}).`, helpValue: 'PORT' }),
+  revision: Flags.string({ summary: "Istio revision or tag that injects the proxies (the mesh's default).", helpValue: 'REV', exclusive: ['no-revision'] }),
+  storage: Flags.string({ summary: 'Where image data lives (pvc).', options: ['pvc', 'emptydir'], exclusive: ['no-storage'] }),
+  'storage-class': Flags.string({ summary: "StorageClass of the volume (the cluster's default).", helpValue: 'NAME', exclusive: ['no-storage-class'] }),
+  size: Flags.string({ summary: `Size of the volume (${DEFAULTS.size}).`, helpValue: 'QUANTITY', exclusive: ['no-size'] }),
+  image: Flags.string({ summary: `Image of the registry (${DEFAULTS.image}).`, helpValue: 'IMAGE', exclusive: ['no-image'] }),
+  'no-revision': back('revision'),
+  'no-storage': back('storage'),
+  'no-storage-class': back('storage class'),
+  'no-size': back('size'),
+  'no-image': back('image'),
+}
+
+type Parsed = {
+  readonly port?: number | undefined
+  readonly revision?: string | undefined
+  readonly storage?: string | undefined
+  readonly 'storage-class'?: string | undefined
+  readonly size?: string | undefined
+  readonly image?: string | undefined
+  readonly 'no-revision': boolean
+  readonly 'no-storage': boolean
+  readonly 'no-storage-class': boolean
+  readonly 'no-size': boolean
+  readonly 'no-image': boolean
+}
+
+export function givenSettings(flags: Parsed): GivenSettings {
+  const given: Record<string, unknown> = {
+    port: flags.port,
+    revision: flags['no-revision'] ? null : flags.revision,
+    storage: flags['no-storage'] ? null : flags.storage,
+    storageClass: flags['no-storage-class'] ? null : flags['storage-class'],
+    size: flags['no-size'] ? null : flags.size,
+    image: flags['no-image'] ? null : flags.image,
+  }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GivenSettings
+}
