@@ -32,7 +32,7 @@ export class ClusterPods implements Pods {
     const idle = new PassThrough()
     // By default client-node 2.0.1 ends our own stdout when the server closes a stream.
     const handler = new WebSocketHandler(this.#config, undefined, { stdin: idle, stdout, stderr })
-    socket = await new Exec(this.#config, handler)
+    const opened: Socket = await new Exec(this.#config, handler)
       .exec(namespace, pod, container, [...argv], stdout, stderr, null, false, (result) => {
         status = result
         // The status comes last. client-node closes politely and would wait half a minute for a server that does not answer.
@@ -41,8 +41,9 @@ export class ClusterPods implements Pods {
       .catch((cause: unknown) => {
         throw socketError(cause, about, this.#api.target)
       })
-    if (status !== undefined) socket.terminate()
-    else await untilClosed(socket, signal)
+    socket = opened
+    if (status !== undefined) opened.terminate()
+    else await untilClosed(opened, signal)
     const exitCode = exitCodeOf(status)
     if (exitCode === undefined) {
       throw clusterError('EXEC_FAILED', `cannot ${about}: ${status?.message ?? 'the connection closed early'}`)
