@@ -42,7 +42,7 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
   const mesh = await meshFacts(ports, namespace, settings.revision)
   const at: Installation = { namespace, port: settings.port, clusterDomain: mesh.clusterDomain }
   const grants = kept === undefined ? [] : await readGrants(kube, at)
-  const shipped = { registry: await ports.assets.manifests('registry'), nodeProxy: await ports.assets.manifests('node-proxy') }
+  const shipped = { registry: await ports.assets.manifests('registry.yaml'), nodeProxy: await ports.assets.manifests('node-proxy.yaml') }
   const wanted = stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants))
   const live = await liveObjects(kube, at, wanted)
   const { changes, comparedLocally } = await compare(kube, at, wanted, live)

@@ -35,7 +35,7 @@ export async function waitReady(ports: Ports, at: Installation, timeoutMs: numbe
     if (progress.every(({ done }) => done)) return
     if (ports.clock.now() >= deadline) {
       const findings = await diagnose(ports, at)
-      throw clusterError('NOT_READY', `${progress.filter(({ done }) => !done).map(({ text }) => text).join(', ')} ready after ${Math.round(timeoutMs / 1000)} s`, {
+      throw clusterError('NOT_READY', `${progress.filter(({ done }) => !done).map(({ text }) => text).join(', ')} ready after ${Math.round(timeoutMs / 1000)} s${findings.map(({ object, why }) => `\n  ${object}: ${why}`).join('')}`, {
         suggestions: [...new Set(findings.map(({ fix }) => fix)), 'regctl up --timeout 10m, to wait longer; what is applied stays and can be continued'],
         details: { findings: findings.map(({ object, why }) => `${object}: ${why}`) },
       })

@@ -22,7 +22,8 @@ export function templatePod(namespace: string, revision: string | undefined): Ku
       labels: { app: NODE_PROXY, 'sidecar.istio.io/inject': 'true', ...(revision === undefined ? {} : injectionLabel(revision)) },
       annotations: { 'inject.istio.io/templates': 'gateway' },
     },
-    spec: { automountServiceAccountToken: false, containers: [{ name: 'istio-proxy', image: 'auto' }] },
+    spec: { automountServiceAccountToken: false, // Without a policy of its own the API server makes it Always, because `auto` looks like a tag-less image.
+      containers: [{ name: 'istio-proxy', image: 'auto', imagePullPolicy: 'IfNotPresent' }] },
   }
 }
 
