@@ -1,0 +1,43 @@
+import { execa } from 'execa'
+
+/** sbin holds ip and iptables, and is missing from the PATH of many non-login shells. */
+export const systemPath = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`
+
+export interface RunOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly input?: string
+}
+
+/** Runs a command to its end and returns its stdout; its failure carries its stderr. */
+export async function run(argv: readonly string[], options: RunOptions = {}): Promise<string> {
+  const [file = '', ...args] = argv
+  const { stdout } = await execa(file, args, {
+    ...options,
+    env: { PATH: systemPath, ...options.env },
+    ...(options.input === undefined ? { stdin: 'ignore' as const } : {}),
+  })
+  return stdout
+}
+
+export async function succeeds(argv: readonly string[], options: RunOptions = {}): Promise<boolean> {
+  return run(argv, options).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Asks again until the answer is yes; a failing question counts as no. */
+export async function until(what: string, ask: () => Promise<boolean>, seconds: number): Promise<void> {
+  const deadline = Date.now() + seconds * 1000
+  let last: unknown
+  while (Date.now() < deadline) {
+    try {
+      if (await ask()) return
+    } catch (error) {
+      last = error
+    }
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  throw new Error(`${what}: not within ${seconds} s`, { cause: last })
+}

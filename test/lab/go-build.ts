@@ -1,0 +1,65 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { run } from './command.ts'
+import { cached, type Recipe, texts } from './cache.ts'
+import { source } from './paths.ts'
+
+export interface GoSet {
+  readonly module: string
+  readonly packages: readonly string[]
+  readonly ldflags?: readonly string[]
+}
+
+const kubernetesVersion = 'k8s.io/component-base/version'
+const istioVersion = 'istio.io/istio/pkg/version'
+
+/** One set per Go module: its commands share most packages, so they are built in one go. */
+export const goSets = {
+  kubernetes: {
+    module: 'kubernetes',
+    packages: ['.'],
+    ldflags: [
+      `-X ${kubernetesVersion}.gitVersion=v1.36.3`,
+      `-X ${kubernetesVersion}.gitMajor=1`,
+      `-X ${kubernetesVersion}.gitMinor=36`,
+    ],
+  },
+  istio: {
+    module: 'istio',
+    packages: [
+      'istio.io/istio/pilot/cmd/pilot-discovery',
+      'istio.io/istio/pilot/cmd/pilot-agent',
+      'istio.io/istio/istioctl/cmd/istioctl',
+    ],
+    ldflags: [`-X ${istioVersion}.buildVersion=1.31.0`, `-X ${istioVersion}.buildTag=1.31.0`],
+  },
+  oci: {
+    module: 'oci',
+    packages: ['github.com/distribution/distribution/v3/cmd/registry', 'github.com/google/go-containerregistry/cmd/crane'],
+  },
+  coredns: { module: 'coredns', packages: ['github.com/coredns/coredns'] },
+  kaniko: { module: 'kaniko', packages: ['github.com/GoogleContainerTools/kaniko/cmd/executor'] },
+} satisfies Record<string, GoSet>
+
+const environment = { CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off' }
+
+export async function goRecipe(set: GoSet): Promise<Recipe> {
+  const directory = join(source, 'go', set.module)
+  const flags = ['-mod=readonly', '-trimpath', '-buildvcs=false', '-ldflags', ['-s', '-w', ...(set.ldflags ?? [])].join(' ')]
+  const names = (await readdir(directory)).sort()
+  const version = await run(['go', 'env', 'GOVERSION', 'GOARCH'], { cwd: directory, env: environment })
+  return {
+    name: `go-${set.module}`,
+    inputs: [version, ...flags, ...set.packages, ...names, ...(await texts(directory, names))],
+    build: async (output) => {
+      await run(['go', 'build', ...flags, '-o', `${output}/`, ...set.packages], { cwd: directory, env: environment })
+    },
+  }
+}
+
+export const buildGo = async (set: GoSet): Promise<string> => (await cached(await goRecipe(set))).directory
+
+/** A module's unpacked source, for the few files that images take from it. */
+export function moduleDirectory(set: GoSet, path: string): Promise<string> {
+  return run(['go', 'list', '-mod=readonly', '-m', '-f', '{{.Dir}}', path], { cwd: join(source, 'go', set.module), env: environment })
+}

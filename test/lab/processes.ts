@@ -1,0 +1,40 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { processesInTree, processGroup } from './cgroups.ts'
+import { systemPath } from './command.ts'
+import { inState } from './paths.ts'
+
+/** Starts a daemon in a session of its own, inside the lab's cgroup, with its output in the state directory. */
+export async function start(name: string, argv: readonly string[]): Promise<void> {
+  await mkdir(inState('log'), { recursive: true })
+  await mkdir(inState('pids'), { recursive: true })
+  const log = openSync(inState('log', `${name}.log`), 'a')
+  // The shell joins the group before it becomes the program, so no child can escape it.
+  const child = spawn('/bin/sh', ['-c', `echo $$ > ${processGroup}/cgroup.procs && exec "$@"`, 'sh', ...argv], {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', log, log],
+    // Nothing of the caller's environment (proxies, tokens) gets into the cluster.
+    env: { PATH: systemPath, HOME: inState('home') },
+  })
+  closeSync(log)
+  child.unref()
+  await writeFile(inState('pids', name), String(child.pid))
+}
+
+/** Names of started processes that are gone; an id counts only while it is in the lab's cgroup. */
+export async function deadProcesses(): Promise<string[]> {
+  const alive = new Set(processesInTree())
+  const names = await readdir(inState('pids')).catch(() => [])
+  const dead: string[] = []
+  for (const name of names) {
+    if (!alive.has(Number(await readFile(inState('pids', name), 'utf8')))) dead.push(name)
+  }
+  return dead
+}
+
+export async function logTail(name: string, lines = 15): Promise<string> {
+  const text = await readFile(inState('log', `${name}.log`), 'utf8').catch(() => '')
+  return text.split('\n').slice(-lines).join('\n')
+}
