@@ -57,9 +57,9 @@ export async function labInfo(): Promise<LabInfo | undefined> {
   return (await readRecord())?.info
 }
 
-function upTasks(renderer: ListrRendererValue): Listr<Parts> {
+function upTasks(renderer: ListrRendererValue): Listr<Parts, ListrRendererValue> {
   const ctx: Parts = { hyperkube: '', archives: [] }
-  return new Listr<Parts>(
+  return new Listr<Parts, ListrRendererValue>(
     [
       { title: 'Build the tools', task: (_, task) => task.newListr(buildTasks()) },
       {
@@ -96,7 +96,7 @@ function upTasks(renderer: ListrRendererValue): Listr<Parts> {
         },
       },
     ],
-    { ctx, renderer, concurrent: false },
+    { ctx, renderer },
   )
 }
 
