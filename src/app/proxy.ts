@@ -2,7 +2,7 @@ import type { V1Pod } from '@kubernetes/client-node'
 import { type ActiveConfig, activeConfig } from '../domain/envoy/active-config.ts'
 import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../domain/installation.ts'
 import { clusterError } from '../errors.ts'
-import type { Ports } from '../ports.ts'
+import type { ExecResult, Ports } from '../ports.ts'
 
 const POD = { apiVersion: 'v1', kind: 'Pod' } as const
 
@@ -25,17 +25,26 @@ export async function proxyConfig(ports: Ports, pod: V1Pod, port: number): Promi
 
 async function askProxy(ports: Ports, pod: V1Pod, path: string): Promise<string> {
   const { namespace = '', name = '' } = pod.metadata ?? {}
-  const result = await ports.pods.exec(namespace, name, 'istio-proxy', ['pilot-agent', 'request', 'GET', path, ...adminPort(pod)], ports.signal)
-  if (result.exitCode === 0) return result.stdout
-  throw clusterError('PROXY_SILENT', `the proxy of pod ${namespace}/${name} did not answer "${path}": ${result.stderr.trim()}`, {
+  const admin = ownAdminPort(pod)
+  const answer =
+    admin === undefined
+      ? await ports.pods.exec(namespace, name, 'istio-proxy', ['pilot-agent', 'request', 'GET', path], ports.signal)
+      : await throughForward(ports, pod, admin, path)
+  if (answer.exitCode === 0) return answer.stdout
+  throw clusterError('PROXY_SILENT', `the proxy of pod ${namespace}/${name} did not answer "${path}": ${answer.stderr.trim()}`, {
     suggestions: [`kubectl logs -n ${namespace} ${name} -c istio-proxy`],
   })
 }
 
-/** The node proxy's admin port is not the usual one. */
-function adminPort(pod: V1Pod): readonly string[] {
+/** pilot-agent asks the usual admin port only, and the node proxy's is another. */
+async function throughForward(ports: Ports, pod: V1Pod, port: number, path: string): Promise<ExecResult> {
+  const { namespace = '', name = '' } = pod.metadata ?? {}
+  const { status, body } = await ports.pods.request(namespace, name, port, { method: 'GET', path: `/${path}` }, ports.signal)
+  return { stdout: body, stderr: `status ${status}`, exitCode: status === 200 ? 0 : 1 }
+}
+
+function ownAdminPort(pod: V1Pod): number | undefined {
   const container = pod.spec?.containers.find((candidate) => candidate.name === 'istio-proxy')
   const config = container?.env?.find((variable) => variable.name === 'PROXY_CONFIG')?.value ?? '{}'
-  const port = (JSON.parse(config) as { proxyAdminPort?: number }).proxyAdminPort
-  return port === undefined ? [] : ['--debug-port', String(port)]
+  return (JSON.parse(config) as { proxyAdminPort?: number }).proxyAdminPort
 }
