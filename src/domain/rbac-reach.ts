@@ -1,0 +1,45 @@
+import type { V1PolicyRule, RbacV1Subject } from '@kubernetes/client-node'
+
+type RoleLike = { readonly kind: string; readonly metadata?: { readonly name?: string; readonly namespace?: string }; readonly rules?: readonly V1PolicyRule[] | null }
+type BindingLike = {
+  readonly metadata?: { readonly namespace?: string }
+  readonly roleRef: { readonly kind: string; readonly name: string }
+  readonly subjects?: readonly RbacV1Subject[]
+}
+
+/** Does a rule allow creating this subresource of pods, such as `pods/exec`? */
+function reaches(rule: V1PolicyRule, resource: string): boolean {
+  const has = (list: readonly string[] | undefined, ...values: readonly string[]) => values.some((value) => (list ?? []).includes(value))
+  return (
+    has(rule.apiGroups, '', '*') &&
+    // exec over a WebSocket is a GET.
+    has(rule.verbs, 'create', 'get', '*') &&
+    has(rule.resources, resource, '*', `*/${resource.split('/')[1]}`) &&
+    (rule.resourceNames ?? []).length === 0
+  )
+}
+
+const subjectText = (subject: RbacV1Subject): string =>
+  subject.kind === 'ServiceAccount' ? `service account ${subject.namespace}/${subject.name}` : `${subject.kind.toLowerCase()} ${subject.name}`
+
+/** Who may use `resource` on the pods of `namespace`, by every role and binding of the cluster. */
+export function subjectsWith(
+  resource: string,
+  namespace: string,
+  roles: readonly RoleLike[],
+  bindings: readonly BindingLike[],
+): readonly string[] {
+  const found = bindings
+    .filter((binding) => binding.metadata?.namespace === undefined || binding.metadata.namespace === namespace)
+    .filter((binding) =>
+      roles.some(
+        (role) =>
+          role.kind === binding.roleRef.kind &&
+          role.metadata?.name === binding.roleRef.name &&
+          (role.kind === 'ClusterRole' || role.metadata?.namespace === binding.metadata?.namespace) &&
+          (role.rules ?? []).some((rule) => reaches(rule, resource)),
+      ),
+    )
+    .flatMap((binding) => (binding.subjects ?? []).map(subjectText))
+  return [...new Set(found)].sort()
+}
