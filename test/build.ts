@@ -8,7 +8,7 @@ const root = join(import.meta.dirname, '..')
 export function build(): void {
   // A stale manifest hides new commands, and `oclif manifest` itself would believe it.
   rmSync(join(root, 'oclif.manifest.json'), { force: true })
-  run('node_modules/rolldown/bin/cli.mjs', ['-c', 'rolldown.config.js', '--log-level', 'warn'])
+  run('node_modules/rolldown/bin/cli.mjs', ['-c', 'rolldown.config.ts', '--log-level', 'warn'])
   run('node_modules/oclif/bin/run.js', ['manifest'])
 }
 
