@@ -7,6 +7,7 @@ import { STATE } from '../domain/stack/stack.ts'
 import type { Ports } from '../ports.ts'
 import { namespaceRef, settleFences } from './grants.ts'
 import { type InstallPlan, keepHttpSecret } from './install-plan.ts'
+import { keepAcceptedFilters } from './filter-rollback.ts'
 import { preflight } from './preflight.ts'
 import { prove } from './prove.ts'
 import { waitReady } from './rollout.ts'
@@ -90,6 +91,7 @@ async function verify(ports: Ports, plan: InstallPlan, timeoutMs: number): Promi
   const deadline = clock.now() + timeoutMs
   const left = () => Math.max(5000, deadline - clock.now())
   await report.step('Wait for the registry and a proxy on every node', (note) => waitReady(ports, plan.at, left(), note))
+  await report.step('Check that every Envoy took our filters', () => keepAcceptedFilters(ports, plan))
   await report.step("Prove the policies in the registry's proxy", async () => {
     const proven = await prove(ports, plan.at, expectations(plan.at, plan.mesh.trustDomain, plan.grants), Math.min(left(), 30_000))
     if (proven === 0) throw conflictError('NO_REGISTRY', 'the registry has no ready pod to prove the policies in')

@@ -90,7 +90,7 @@ async function problemsOf(ports: Ports, { at, settings }: Installed, grants: rea
   }
   for (const pod of seen.proxies.filter(isReady)) {
     const { rejected } = await proxyConfig(ports, pod, at.port)
-    for (const { listener, details } of rejected) say(`the proxy of node ${pod.spec?.nodeName} refused an update of listener ${listener}: ${details}`, 'regctl up')
+    for (const { listener, details } of rejected.filter((one) => !one.listener.startsWith('registry_ipv6_'))) say(`the proxy of node ${pod.spec?.nodeName} refused an update of listener ${listener}: ${details}`, 'regctl up')
   }
   const daemonSet = await ports.kube.get({ apiVersion: 'apps/v1', kind: 'DaemonSet', namespace: nodeNamespace(at), name: NODE_PROXY })
   if (daemonSet === undefined) say('the node proxy is not installed', 'regctl up')

@@ -11,7 +11,7 @@ export default class Down extends RegctlCommand {
     { description: 'Remove everything.', command: '<%= config.bin %> down --delete-data' },
   ]
   static override flags = {
-    'delete-data': Flags.boolean({ summary: 'Delete the image data too.' }),
+    'delete-data': Flags.boolean({ summary: 'Delete the image data too.', default: false }),
     timeout: Flags.string({ summary: 'How long to wait for each step.', default: '3m', helpValue: 'DURATION' }),
   }
 

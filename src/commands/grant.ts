@@ -15,11 +15,11 @@ export default class Grant extends RegctlCommand {
   static override args = grantArgs
   static override flags = {
     'service-account': serviceAccountFlag,
-    exact: Flags.boolean({ summary: 'The repository alone, nothing below it.' }),
-    'read-only': Flags.boolean({ summary: 'Pull the repository and list its tags, nothing else.' }),
+    exact: Flags.boolean({ summary: 'The repository alone, nothing below it.', default: false }),
+    'read-only': Flags.boolean({ summary: 'Pull the repository and list its tags, nothing else.', default: false }),
     pods: Flags.string({ summary: 'Only pods with this label get the listener.', helpValue: 'KEY=VALUE' }),
-    inject: Flags.boolean({ summary: 'Turn injection on although applications there run without a proxy.' }),
-    'merge-sidecar': Flags.boolean({ summary: "Put the listener into the namespace's own Sidecar." }),
+    inject: Flags.boolean({ summary: 'Turn injection on although applications there run without a proxy.', default: false }),
+    'merge-sidecar': Flags.boolean({ summary: "Put the listener into the namespace's own Sidecar.", default: false }),
     timeout: Flags.string({ summary: 'How long to wait for the proof.', default: '30s', helpValue: 'DURATION' }),
   }
 

@@ -19,11 +19,11 @@ export default class Revoke extends RegctlCommand {
     repository: Args.string({ description: 'Repository of the grant; leave it out with --all.', parse: async (text) => repositoryName(text) }),
   }
   static override flags = {
-    all: Flags.boolean({ summary: 'Every grant of the namespace.' }),
+    all: Flags.boolean({ summary: 'Every grant of the namespace.', default: false }),
     'service-account': serviceAccountFlag,
     exact: Flags.boolean({ summary: 'Only a grant with --exact (--no-exact: only one without).', allowNo: true }),
     'read-only': Flags.boolean({ summary: 'Only a grant with --read-only (--no-read-only: only one without).', allowNo: true }),
-    now: Flags.boolean({ summary: "Replace the registry's pod, which cuts every running transfer." }),
+    now: Flags.boolean({ summary: "Replace the registry's pod, which cuts every running transfer.", default: false }),
     timeout: Flags.string({ summary: 'How long to wait for the proof.', default: '30s', helpValue: 'DURATION' }),
   }
 

@@ -7,7 +7,7 @@ export default class StatusCommand extends RegctlCommand {
   static override description = 'Exits 6 when something is wrong.'
   static override examples = ['<%= config.bin %> status', '<%= config.bin %> status --json']
   static override flags = {
-    watch: Flags.boolean({ char: 'w', summary: 'Show it anew every two seconds, until Ctrl-C.' }),
+    watch: Flags.boolean({ char: 'w', summary: 'Show it anew every two seconds, until Ctrl-C.', default: false }),
   }
 
   async run(): Promise<Status> {

@@ -16,7 +16,7 @@ export default class Up extends RegctlCommand {
   ]
   static override flags = {
     ...settingFlags,
-    'dry-run': Flags.boolean({ summary: 'Show what would change, and change nothing.' }),
+    'dry-run': Flags.boolean({ summary: 'Show what would change, and change nothing.', default: false }),
     wait: Flags.boolean({ summary: 'Wait until the registry is ready and proven.', default: true, allowNo: true }),
     timeout: Flags.string({ summary: 'How long to wait.', default: '5m', helpValue: 'DURATION' }),
   }

@@ -41,5 +41,6 @@ export function subjectsWith(
       ),
     )
     .flatMap((binding) => (binding.subjects ?? []).map(subjectText))
-  return [...new Set(found)].sort()
+  // The control plane's own controllers may do anything; naming them says nothing.
+  return [...new Set(found)].filter((subject) => !subject.startsWith('service account kube-system/')).sort()
 }

@@ -1,16 +1,17 @@
 import { Flags } from '@oclif/core'
+import { usageError } from '../errors.ts'
 import { DEFAULTS, type GivenSettings } from '../domain/settings.ts'
 
-const back = (name: string) => Flags.boolean({ summary: `Go back to the default ${name}.`, helpGroup: 'RESET' })
+const back = (name: string) => Flags.boolean({ summary: `Go back to the default ${name}.`, helpGroup: 'RESET', default: false })
 
 /** What `up` and `render` take. A flag that is not given keeps what an earlier `up` was given; `--no-FLAG` ends it. */
 export const settingFlags = {
   port: Flags.integer({ summary: `Port of the registry everywhere (${DEFAULTS.port}).`, helpValue: 'PORT' }),
-  revision: Flags.string({ summary: "Istio revision or tag that injects the proxies (the mesh's default).", helpValue: 'REV', exclusive: ['no-revision'] }),
-  storage: Flags.string({ summary: 'Where image data lives (pvc).', options: ['pvc', 'emptydir'], exclusive: ['no-storage'] }),
-  'storage-class': Flags.string({ summary: "StorageClass of the volume (the cluster's default).", helpValue: 'NAME', exclusive: ['no-storage-class'] }),
-  size: Flags.string({ summary: `Size of the volume (${DEFAULTS.size}).`, helpValue: 'QUANTITY', exclusive: ['no-size'] }),
-  image: Flags.string({ summary: `Image of the registry (${DEFAULTS.image}).`, helpValue: 'IMAGE', exclusive: ['no-image'] }),
+  revision: Flags.string({ summary: "Istio revision or tag that injects the proxies (the mesh's default).", helpValue: 'REV' }),
+  storage: Flags.string({ summary: 'Where image data lives (pvc).', options: ['pvc', 'emptydir'] }),
+  'storage-class': Flags.string({ summary: "StorageClass of the volume (the cluster's default).", helpValue: 'NAME' }),
+  size: Flags.string({ summary: `Size of the volume (${DEFAULTS.size}).`, helpValue: 'QUANTITY' }),
+  image: Flags.string({ summary: `Image of the registry (${DEFAULTS.image}).`, helpValue: 'IMAGE' }),
   'no-revision': back('revision'),
   'no-storage': back('storage'),
   'no-storage-class': back('storage class'),
@@ -33,6 +34,9 @@ type Parsed = {
 }
 
 export function givenSettings(flags: Parsed): GivenSettings {
+  for (const name of ['revision', 'storage', 'storage-class', 'size', 'image'] as const)
+    if (flags[name] !== undefined && flags[`no-${name}`])
+      throw usageError('BOTH_FLAGS', `--${name} and --no-${name} contradict each other`)
   const given: Record<string, unknown> = {
     port: flags.port,
     revision: flags['no-revision'] ? null : flags.revision,

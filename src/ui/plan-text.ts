@@ -15,5 +15,5 @@ export function planText(changes: readonly Change[], surplus: readonly KubeObjec
 
 function fileDiff(name: string, before: KubeObject | undefined, after: KubeObject | undefined): string {
   const label = (object: KubeObject | undefined) => (object === undefined ? '/dev/null' : name)
-  return createTwoFilesPatch(label(before), label(after), yaml(before), yaml(after), '', '', { context: 3 }).replace(/^=+\n/, '')
+  return createTwoFilesPatch(label(before), label(after), yaml(before), yaml(after), '', '', { context: 3 }).replace(/^(Index: .*\n)?=+\n/, '')
 }

@@ -1,0 +1,56 @@
+import { describeRef, refOf } from '../domain/kube-object.ts'
+import type { Change } from '../domain/plan.ts'
+import { clusterError } from '../errors.ts'
+import type { Ports } from '../ports.ts'
+import type { InstallPlan } from './install-plan.ts'
+import { isReady, nodeProxyPods, proxyConfig, registryPods } from './proxy.ts'
+
+/** Long enough for istiod to push and Envoy to answer. */
+const SETTLE_MS = 5000
+
+/**
+ * One piece of configuration Envoy refuses freezes its whole listener, policies included. When a proxy refuses
+ * while filters of ours have just changed, they go back to what they were.
+ * @throws cluster error FILTER_REJECTED with Envoy's words, after the way back
+ */
+export async function keepAcceptedFilters(ports: Ports, plan: InstallPlan): Promise<void> {
+  const changed = plan.changes.filter(({ ref, action }) => ref.kind === 'EnvoyFilter' && (action === 'create' || action === 'update'))
+  const rejected = await rejections(ports, plan)
+  if (rejected.length === 0) return
+  for (const change of changed) await restore(ports, change)
+  const names = changed.map(({ ref }) => describeRef(ref)).join(', ')
+  const still = changed.length === 0 ? rejected : await settled(ports, plan)
+  const blame =
+    still.length > 0
+      ? 'the cause is not in what regctl changed: look at the EnvoyFilters of others'
+      : `${names} ${changed.length === 1 ? 'was' : 'were'} put back to what ${changed.length === 1 ? 'it was' : 'they were'}`
+  throw clusterError('FILTER_REJECTED', `a proxy refused its configuration: ${rejected[0]}; ${blame}`, {
+    suggestions: ['regctl doctor', 'kubectl get envoyfilters -A'],
+    details: { rejected },
+  })
+}
+
+async function rejections(ports: Ports, plan: InstallPlan): Promise<readonly string[]> {
+  const pods = [...(await registryPods(ports, plan.at)), ...(await nodeProxyPods(ports, plan.at))].filter(isReady)
+  const configs = await Promise.all(pods.map((pod) => proxyConfig(ports, pod, plan.at.port)))
+  return configs.flatMap(({ rejected }, index) =>
+    rejected
+      // A node without IPv6 cannot bind [::1]; its 127.0.0.1 is a listener of its own and serves.
+      .filter(({ listener }) => !listener.startsWith('registry_ipv6_'))
+      .map(({ listener, details }) => `pod ${pods[index]?.metadata?.name}, listener ${listener}: ${details}`),
+  )
+}
+
+async function settled(ports: Ports, plan: InstallPlan): Promise<readonly string[]> {
+  const deadline = ports.clock.now() + SETTLE_MS
+  for (;;) {
+    const left = await rejections(ports, plan)
+    if (left.length === 0 || ports.clock.now() > deadline) return left
+    await ports.clock.sleep(500, ports.signal)
+  }
+}
+
+async function restore({ kube }: Ports, { ref, before }: Change): Promise<void> {
+  if (before === undefined) await kube.remove(ref)
+  else await kube.apply({ ...before, metadata: { ...before.metadata, name: refOf(before).name } }, { force: true })
+}
