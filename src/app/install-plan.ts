@@ -39,7 +39,7 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
   }
   const settings = mergeSettings(kept?.settings, given)
   if (kept !== undefined) checkChange(kept.settings, settings)
-  const mesh = await meshFacts(ports, namespace, settings.revision)
+  const mesh = await meshFacts(ports, namespace, settings)
   const at: Installation = { namespace, port: settings.port, clusterDomain: mesh.clusterDomain }
   const grants = kept === undefined ? [] : await readGrants(kube, at)
   const shipped = { registry: await ports.assets.manifests('registry.yaml'), nodeProxy: await ports.assets.manifests('node-proxy.yaml') }

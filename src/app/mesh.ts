@@ -4,6 +4,7 @@ import { type MeshFacts, minorOf, type ProxyTemplate } from '../domain/stack/mes
 import { templatePod } from '../domain/stack/node-proxy.ts'
 import { type Installation, nodeNamespace } from '../domain/installation.ts'
 import type { KubeObject } from '../domain/kube-object.ts'
+import type { Settings } from '../domain/settings.ts'
 import type { Ports } from '../ports.ts'
 
 export type Istiod = { readonly namespace: string; readonly name: string; readonly revision: string; readonly version: string }
@@ -78,8 +79,9 @@ export function trustDomainOf(template: ProxyTemplate): string {
 }
 
 /** Everything about the mesh that shapes the installation. */
-export async function meshFacts(ports: Ports, namespace: string, revision: string | undefined): Promise<MeshFacts & { readonly trustDomain: string }> {
+export async function meshFacts(ports: Ports, namespace: string, settings: Pick<Settings, 'revision' | 'istioVersion'>): Promise<MeshFacts & { readonly trustDomain: string }> {
   const { kube } = ports
+  const { revision } = settings
   const own = await kube.get({ apiVersion: 'v1', kind: 'Namespace', name: `${namespace}-node` })
   const [istiods, daemonSets, admissionPolicies, proxy] = await Promise.all([
     findIstiods(ports),
@@ -88,7 +90,7 @@ export async function meshFacts(ports: Ports, namespace: string, revision: strin
     proxyTemplate(ports, own === undefined ? 'default' : `${namespace}-node`, revision),
   ])
   const istiod = istiods.find((candidate) => candidate.revision === (revision ?? 'default')) ?? istiods[0]
-  const istioVersion = istiod?.version ?? 'unknown'
+  const istioVersion = settings.istioVersion ?? istiod?.version ?? 'unknown'
   const [major, minor] = minorOf(istioVersion)
   return {
     istioVersion,

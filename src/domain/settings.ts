@@ -11,6 +11,8 @@ export type Settings = {
   /** A Kubernetes quantity, for `pvc` only. */
   readonly size: string
   readonly image: string
+  /** Version of Istio to assume, where istiod does not tell its own; absent to ask it. */
+  readonly istioVersion?: string
 }
 
 export const DEFAULTS: Settings = {
@@ -54,6 +56,8 @@ function validSettings(settings: Settings): Settings {
   if (bytesOf(settings.size) < 2 ** 20) throw usageError('INVALID_SIZE', `size "${settings.size}" is less than 1Mi`)
   if (settings.image.trim() === '' || /\s/.test(settings.image))
     throw usageError('INVALID_IMAGE', `image "${settings.image}" is not an image reference`)
+  if (settings.istioVersion !== undefined && !/^\d+\.\d+(\.\d+)?/.test(settings.istioVersion))
+    throw usageError('INVALID_VERSION', `Istio version "${settings.istioVersion}" is not one such as 1.30.2`)
   return settings
 }
 

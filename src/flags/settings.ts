@@ -12,11 +12,13 @@ export const settingFlags = {
   'storage-class': Flags.string({ summary: "StorageClass of the volume (the cluster's default).", helpValue: 'NAME' }),
   size: Flags.string({ summary: `Size of the volume (${DEFAULTS.size}).`, helpValue: 'QUANTITY' }),
   image: Flags.string({ summary: `Image of the registry (${DEFAULTS.image}).`, helpValue: 'IMAGE' }),
+  'istio-version': Flags.string({ summary: 'Istio version to assume, where istiod does not tell its own.', helpValue: 'VERSION' }),
   'no-revision': back('revision'),
   'no-storage': back('storage'),
   'no-storage-class': back('storage class'),
   'no-size': back('size'),
   'no-image': back('image'),
+  'no-istio-version': back('Istio version'),
 }
 
 type Parsed = {
@@ -26,6 +28,8 @@ type Parsed = {
   readonly 'storage-class'?: string | undefined
   readonly size?: string | undefined
   readonly image?: string | undefined
+  readonly 'istio-version'?: string | undefined
+  readonly 'no-istio-version': boolean
   readonly 'no-revision': boolean
   readonly 'no-storage': boolean
   readonly 'no-storage-class': boolean
@@ -34,7 +38,7 @@ type Parsed = {
 }
 
 export function givenSettings(flags: Parsed): GivenSettings {
-  for (const name of ['revision', 'storage', 'storage-class', 'size', 'image'] as const)
+  for (const name of ['revision', 'storage', 'storage-class', 'size', 'image', 'istio-version'] as const)
     if (flags[name] !== undefined && flags[`no-${name}`])
       throw usageError('BOTH_FLAGS', `--${name} and --no-${name} contradict each other`)
   const given: Record<string, unknown> = {
@@ -44,6 +48,7 @@ export function givenSettings(flags: Parsed): GivenSettings {
     storageClass: flags['no-storage-class'] ? null : flags['storage-class'],
     size: flags['no-size'] ? null : flags.size,
     image: flags['no-image'] ? null : flags.image,
+    istioVersion: flags['no-istio-version'] ? null : flags['istio-version'],
   }
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GivenSettings
 }
