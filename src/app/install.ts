@@ -39,8 +39,12 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
   await report.step('Apply the registry and the node proxy', (note) =>
     applyAll(ports, plan, (object) => WORKLOAD_KINDS.has(object.kind), note),
   )
+  const deadline = ports.clock.now() + options.timeoutMs
+  if (options.wait)
+    await report.step('Wait for the registry and a proxy on every node', (note) => waitReady(ports, plan.at, options.timeoutMs, note))
+  // Not before the new pods are there: what goes may have protected the old ones.
   const removed = await prune(ports, plan)
-  if (options.wait) await verify(ports, plan, options.timeoutMs)
+  if (options.wait) await verify(ports, plan, deadline)
   return {
     namespace: plan.at.namespace,
     port: plan.at.port,
@@ -86,11 +90,9 @@ async function prune(ports: Ports, plan: InstallPlan): Promise<readonly string[]
   return plan.surplus.map((object) => describeRef(refOf(object)))
 }
 
-async function verify(ports: Ports, plan: InstallPlan, timeoutMs: number): Promise<void> {
+async function verify(ports: Ports, plan: InstallPlan, deadline: number): Promise<void> {
   const { report, clock } = ports
-  const deadline = clock.now() + timeoutMs
   const left = () => Math.max(5000, deadline - clock.now())
-  await report.step('Wait for the registry and a proxy on every node', (note) => waitReady(ports, plan.at, left(), note))
   await report.step('Check that every Envoy took our filters', () => keepAcceptedFilters(ports, plan))
   await report.step("Prove the policies in the registry's proxy", async () => {
     const proven = await prove(ports, plan.at, expectations(plan.at, plan.mesh.trustDomain, plan.grants), Math.min(left(), 30_000))
