@@ -34,7 +34,11 @@ export class RegctlError extends Error {
   }
 }
 
-type Extra = { readonly suggestions?: readonly string[]; readonly details?: Readonly<Record<string, unknown>>; readonly cause?: unknown }
+type Extra = {
+  readonly suggestions?: readonly string[]
+  readonly details?: Readonly<Record<string, unknown>>
+  readonly cause?: unknown
+}
 
 /** Exit 2: a flag, an argument or a name is wrong; nothing was applied. */
 export const usageError = (code: string, message: string, extra?: Extra): RegctlError =>

@@ -23,7 +23,11 @@ export type Right = {
 
 export type ExecResult = { readonly stdout: string; readonly stderr: string; readonly exitCode: number }
 
-export type HttpResponse = { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: string }
+export type HttpResponse = {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+}
 
 /** The API server. Every write carries field manager `regctl`. 404 is `undefined`, never an exception. */
 export interface Kube {
@@ -48,8 +52,19 @@ export interface Kube {
 
 /** Looking into running pods. */
 export interface Pods {
-  exec(namespace: string, pod: string, container: string, argv: readonly string[], signal?: AbortSignal): Promise<ExecResult>
-  logs(namespace: string, pod: string, container: string, options: { readonly tailLines: number; readonly previous?: boolean }): Promise<string>
+  exec(
+    namespace: string,
+    pod: string,
+    container: string,
+    argv: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<ExecResult>
+  logs(
+    namespace: string,
+    pod: string,
+    container: string,
+    options: { readonly tailLines: number; readonly previous?: boolean },
+  ): Promise<string>
   /** One HTTP request through a port-forward to the pod's loopback. */
   request(
     namespace: string,

@@ -22,18 +22,29 @@ export function podsWithoutProxy(pods: readonly V1Pod[]): readonly string[] {
  * The listener takes 127.0.0.1:PORT in the pod; an application that binds the port itself would fail.
  * @throws conflict error (exit 4) PORT_IN_PODS
  */
-export function checkPods(at: Installation, namespace: string, pods: readonly V1Pod[], label: PodLabel | undefined): void {
+export function checkPods(
+  at: Installation,
+  namespace: string,
+  pods: readonly V1Pod[],
+  label: PodLabel | undefined,
+): void {
   const users = pods
     .filter((pod) => !isOver(pod))
     .filter((pod) => label === undefined || pod.metadata?.labels?.[label.key] === label.value)
-    .filter((pod) => containersOf(pod).some((container) => (container.ports ?? []).some((port) => port.containerPort === at.port)))
+    .filter((pod) =>
+      containersOf(pod).some((container) => (container.ports ?? []).some((port) => port.containerPort === at.port)),
+    )
     .map(nameOf)
   if (users.length === 0) return
-  throw conflictError('PORT_IN_PODS', `port ${at.port} is used by pod ${users.join(', ')} of namespace "${namespace}" itself`, {
-    suggestions: [
-      label === undefined
-        ? 'add --pods KEY=VALUE, and label the builders\' pods with it'
-        : 'choose a --pods label those pods do not carry',
-    ],
-  })
+  throw conflictError(
+    'PORT_IN_PODS',
+    `port ${at.port} is used by pod ${users.join(', ')} of namespace "${namespace}" itself`,
+    {
+      suggestions: [
+        label === undefined
+          ? "add --pods KEY=VALUE, and label the builders' pods with it"
+          : 'choose a --pods label those pods do not carry',
+      ],
+    },
+  )
 }

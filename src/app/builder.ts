@@ -1,15 +1,23 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import {
-  ADDED_LABELS, builderSidecar, builderSidecarName, hasListener, isOwnSidecar, type PodLabel, type SidecarSpec, specOf, withListener,
+  ADDED_LABELS,
+  builderSidecar,
+  builderSidecarName,
+  hasListener,
+  isOwnSidecar,
+  type PodLabel,
+  type SidecarSpec,
+  specOf,
+  withListener,
 } from '../domain/builder.ts'
 import type { Installation } from '../domain/installation.ts'
 import type { KubeObject } from '../domain/kube-object.ts'
 import { injectionLabel, injectionOf } from '../domain/stack/injection.ts'
 import { conflictError } from '../errors.ts'
 import type { Kube } from '../ports.ts'
+import { checkPods, podsWithoutProxy } from './builder-pods.ts'
 import { namespaceRef } from './grants.ts'
 import { isOurs } from './ownership.ts'
-import { checkPods, podsWithoutProxy } from './builder-pods.ts'
 
 export type BuilderOptions = {
   readonly pods?: PodLabel
@@ -32,7 +40,12 @@ const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' } as con
  * Looks at the namespace and plans the least change.
  * @throws conflict error (exit 4) where it would break an application or touch what is not regctl's
  */
-export async function planBuilder(kube: Kube, at: Installation, namespace: KubeObject, options: BuilderOptions): Promise<BuilderPlan> {
+export async function planBuilder(
+  kube: Kube,
+  at: Installation,
+  namespace: KubeObject,
+  options: BuilderOptions,
+): Promise<BuilderPlan> {
   const name = namespace.metadata.name
   const pods = (await kube.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace: name })) as unknown as V1Pod[]
   checkPods(at, name, pods, options.pods)
@@ -41,13 +54,20 @@ export async function planBuilder(kube: Kube, at: Installation, namespace: KubeO
   return { labels, ...(await planSidecar(kube, at, name, sidecars, options)) }
 }
 
-function planInjection(namespace: KubeObject, pods: readonly V1Pod[], options: BuilderOptions): Readonly<Record<string, string>> {
+function planInjection(
+  namespace: KubeObject,
+  pods: readonly V1Pod[],
+  options: BuilderOptions,
+): Readonly<Record<string, string>> {
   const name = namespace.metadata.name
   const state = injectionOf(namespace.metadata.labels ?? {}, options.revision)
   if (state === 'on') return {}
   const refuse = (why: string): never => {
     throw conflictError('INJECTION', `namespace "${name}" ${why}`, {
-      suggestions: ['add --inject, if its applications may get an Istio proxy at their next restart', 'add --pods KEY=VALUE, to take in labelled pods only'],
+      suggestions: [
+        'add --inject, if its applications may get an Istio proxy at their next restart',
+        'add --pods KEY=VALUE, to take in labelled pods only',
+      ],
     })
   }
   if (!options.inject) {
@@ -79,10 +99,17 @@ async function planSidecar(
   if (hasListener(at, specOf(clash))) return {}
   const merged = withListener(at, specOf(clash))
   if (options.mergeSidecar) return { merge: { name: clash.metadata.name, spec: merged } }
-  throw conflictError('FOREIGN_SIDECAR', `Sidecar ${namespace}/${clash.metadata.name} is not regctl's, and only one Sidecar applies to a pod`, {
-    suggestions: ['add --merge-sidecar, to have this entry put into it', `add to its spec.egress, as first entry: ${JSON.stringify(merged.egress?.[0])}`],
-    details: { sidecar: `${namespace}/${clash.metadata.name}`, egress: merged.egress?.[0] },
-  })
+  throw conflictError(
+    'FOREIGN_SIDECAR',
+    `Sidecar ${namespace}/${clash.metadata.name} is not regctl's, and only one Sidecar applies to a pod`,
+    {
+      suggestions: [
+        'add --merge-sidecar, to have this entry put into it',
+        `add to its spec.egress, as first entry: ${JSON.stringify(merged.egress?.[0])}`,
+      ],
+      details: { sidecar: `${namespace}/${clash.metadata.name}`, egress: merged.egress?.[0] },
+    },
+  )
 }
 
 /** A namespace-wide Sidecar yields to a selected one, so only a selector that can meet the same pods clashes. */
@@ -100,9 +127,16 @@ function checkSelectors(namespace: string, own: readonly KubeObject[], pods: Pod
     const [key, value] = Object.entries(labels)[0] ?? []
     if (pods !== undefined && key === pods.key && value !== pods.value) continue
     const held = key === undefined ? 'all pods of the namespace' : `pods labelled ${key}=${value}`
-    throw conflictError('TWO_SIDECARS', `namespace "${namespace}" has the listener for ${held}; two Sidecars must not meet in one pod`, {
-      suggestions: [key === undefined ? 'leave --pods out' : `use --pods ${key}=${value}`, `regctl revoke ${namespace} --all, to start over`],
-    })
+    throw conflictError(
+      'TWO_SIDECARS',
+      `namespace "${namespace}" has the listener for ${held}; two Sidecars must not meet in one pod`,
+      {
+        suggestions: [
+          key === undefined ? 'leave --pods out' : `use --pods ${key}=${value}`,
+          `regctl revoke ${namespace} --all, to start over`,
+        ],
+      },
+    )
   }
 }
 
@@ -110,7 +144,9 @@ function checkSelectors(namespace: string, own: readonly KubeObject[], pods: Pod
 async function meshDefault(kube: Kube): Promise<SidecarSpec | undefined> {
   const istiods = await kube.list({ apiVersion: 'apps/v1', kind: 'Deployment' }, { labelSelector: 'app=istiod' })
   const root = istiods[0]?.metadata.namespace ?? 'istio-system'
-  const found = (await kube.list(SIDECAR, { namespace: root })).find((sidecar) => specOf(sidecar).workloadSelector === undefined)
+  const found = (await kube.list(SIDECAR, { namespace: root })).find(
+    (sidecar) => specOf(sidecar).workloadSelector === undefined,
+  )
   return found === undefined ? undefined : specOf(found)
 }
 
@@ -118,7 +154,10 @@ async function meshDefault(kube: Kube): Promise<SidecarSpec | undefined> {
 export async function prepareBuilder(kube: Kube, namespace: string, plan: BuilderPlan): Promise<void> {
   if (plan.sidecar !== undefined) await kube.apply(plan.sidecar, { force: true })
   if (plan.merge !== undefined) {
-    await kube.mergePatch({ ...SIDECAR, namespace, name: plan.merge.name }, { spec: { egress: plan.merge.spec.egress } })
+    await kube.mergePatch(
+      { ...SIDECAR, namespace, name: plan.merge.name },
+      { spec: { egress: plan.merge.spec.egress } },
+    )
   }
   if (Object.keys(plan.labels).length === 0) return
   const annotations = { [ADDED_LABELS]: JSON.stringify(plan.labels) }

@@ -22,23 +22,35 @@ async function podFinding(ports: Ports, pod: V1Pod): Promise<Finding> {
   const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]
   const stuck = statuses.find((status) => !status.ready && stateText(status) !== undefined)
   const reasons = [
-    stuck === undefined ? (pod.status?.reason ?? pod.status?.phase ?? 'unknown') : `container ${stuck.name} ${stateText(stuck)}`,
-    ...(pod.status?.conditions ?? []).flatMap((condition) => (condition.reason === 'Unschedulable' ? [condition.message ?? ''] : [])),
+    stuck === undefined
+      ? (pod.status?.reason ?? pod.status?.phase ?? 'unknown')
+      : `container ${stuck.name} ${stateText(stuck)}`,
+    ...(pod.status?.conditions ?? []).flatMap((condition) =>
+      condition.reason === 'Unschedulable' ? [condition.message ?? ''] : [],
+    ),
     ...(await warnings(ports, namespace, name)),
     ...(stuck === undefined || stuck.restartCount === 0 ? [] : await lastLines(ports, namespace, name, stuck.name)),
   ]
-  return { object: `pod ${namespace}/${name}`, why: reasons.join('; '), fix: fixFor(reasons.join(' '), namespace, name) }
+  return {
+    object: `pod ${namespace}/${name}`,
+    why: reasons.join('; '),
+    fix: fixFor(reasons.join(' '), namespace, name),
+  }
 }
 
 function stateText({ state }: V1ContainerStatus): string | undefined {
-  if (state?.waiting?.reason !== undefined) return `waits: ${state.waiting.reason} ${state.waiting.message ?? ''}`.trim()
-  if (state?.terminated !== undefined) return `ended with ${state.terminated.exitCode}: ${state.terminated.reason ?? ''}`.trim()
+  if (state?.waiting?.reason !== undefined)
+    return `waits: ${state.waiting.reason} ${state.waiting.message ?? ''}`.trim()
+  if (state?.terminated !== undefined)
+    return `ended with ${state.terminated.exitCode}: ${state.terminated.reason ?? ''}`.trim()
   return undefined
 }
 
 async function warnings(ports: Ports, namespace: string, name?: string): Promise<readonly string[]> {
   const events = (await ports.kube.list(EVENT, { namespace })) as unknown as CoreV1Event[]
-  const about = events.filter((event) => event.type === 'Warning' && (name === undefined || event.involvedObject.name === name))
+  const about = events.filter(
+    (event) => event.type === 'Warning' && (name === undefined || event.involvedObject.name === name),
+  )
   return [...new Set(about.slice(-3).map((event) => `${event.reason}: ${event.message}`))]
 }
 
@@ -59,7 +71,8 @@ async function workloadFindings(ports: Ports, namespace: string): Promise<readon
 function fixFor(reasons: string, namespace: string, name: string): string {
   if (/ErrImagePull|ImagePullBackOff/.test(reasons)) return 'regctl up --image AN_IMAGE_THE_NODES_CAN_PULL'
   if (/unbound|PersistentVolumeClaim/.test(reasons)) return 'regctl up --storage-class NAME, or --storage emptydir'
-  if (/violates PodSecurity/.test(reasons)) return `kubectl label namespace ${namespace} pod-security.kubernetes.io/enforce=privileged`
+  if (/violates PodSecurity/.test(reasons))
+    return `kubectl label namespace ${namespace} pod-security.kubernetes.io/enforce=privileged`
   if (/free ports|hostPort/.test(reasons)) return 'regctl doctor, which names the pod that holds the port'
   return `kubectl describe pod -n ${namespace} ${name}`
 }

@@ -20,7 +20,11 @@ export async function doctor(ports: Ports, namespace: string): Promise<readonly 
   // Preflight's remarks become findings instead of warnings on the way.
   const quiet: Ports = {
     ...ports,
-    report: { step: (_title, run) => run(() => {}), info: (what) => void findings.push({ level: 'note', what }), warn: (what) => void findings.push({ level: 'note', what }) },
+    report: {
+      step: (_title, run) => run(() => {}),
+      info: (what) => void findings.push({ level: 'note', what }),
+      warn: (what) => void findings.push({ level: 'note', what }),
+    },
   }
   const plan = await guarded(findings, () => planInstall(quiet, namespace, {}))
   if (plan === undefined) return findings
@@ -29,13 +33,30 @@ export async function doctor(ports: Ports, namespace: string): Promise<readonly 
     findings.push({ level: 'ok', what: 'rights, storage and the host port are as up needs them' })
   })
   const installed = await findInstalled(ports.kube, namespace)
-  if (installed === undefined) return [...findings, { level: 'note', what: `no registry is installed in namespace "${namespace}"`, fix: 'regctl up' }]
+  if (installed === undefined)
+    return [
+      ...findings,
+      { level: 'note', what: `no registry is installed in namespace "${namespace}"`, fix: 'regctl up' },
+    ]
   const drift = plan.changes.filter(({ action }) => action !== 'unchanged').map(({ ref }) => describeRef(ref))
-  if (drift.length > 0) findings.push({ level: 'problem', what: `not as regctl left it: ${drift.join(', ')}`, fix: 'regctl up --dry-run, then regctl up' })
+  if (drift.length > 0)
+    findings.push({
+      level: 'problem',
+      what: `not as regctl left it: ${drift.join(', ')}`,
+      fix: 'regctl up --dry-run, then regctl up',
+    })
   const state = await status(quiet, namespace)
   findings.push(...state.problems.map(({ what, fix }) => ({ level: 'problem' as const, what, fix })))
-  if (state.problems.length === 0) findings.push({ level: 'ok', what: 'the registry, every node proxy and every policy are in force' })
-  return [...findings, ...(await exposure(ports, plan.at, state.grants.map((grant) => grant.namespace)))]
+  if (state.problems.length === 0)
+    findings.push({ level: 'ok', what: 'the registry, every node proxy and every policy are in force' })
+  return [
+    ...findings,
+    ...(await exposure(
+      ports,
+      plan.at,
+      state.grants.map((grant) => grant.namespace),
+    )),
+  ]
 }
 
 async function guarded<T>(findings: Finding[], run: () => Promise<T>): Promise<T | undefined> {
@@ -43,24 +64,62 @@ async function guarded<T>(findings: Finding[], run: () => Promise<T>): Promise<T
     return await run()
   } catch (error) {
     if (!(error instanceof RegctlError)) throw error
-    findings.push({ level: 'problem', what: error.message, ...(error.suggestions[0] === undefined ? {} : { fix: error.suggestions[0] }) })
+    findings.push({
+      level: 'problem',
+      what: error.message,
+      ...(error.suggestions[0] === undefined ? {} : { fix: error.suggestions[0] }),
+    })
     return undefined
   }
 }
 
-async function exposure(ports: Ports, at: Parameters<typeof foreignReach>[1], builders: readonly string[]): Promise<readonly Finding[]> {
+async function exposure(
+  ports: Ports,
+  at: Parameters<typeof foreignReach>[1],
+  builders: readonly string[],
+): Promise<readonly Finding[]> {
   const istiod = (await findIstiods(ports))[0]
   const { allows, filters } = await foreignReach(ports, at, istiod?.namespace ?? 'istio-system')
   const access = await podAccess(ports, [...new Set([at.namespace, nodeNamespace(at), ...builders])])
   const deployment =
-    istiod === undefined ? undefined : await ports.kube.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: istiod.namespace, name: istiod.name })
+    istiod === undefined
+      ? undefined
+      : await ports.kube.get({
+          apiVersion: 'apps/v1',
+          kind: 'Deployment',
+          namespace: istiod.namespace,
+          name: istiod.name,
+        })
   return [
-    ...allows.map((what): Finding => ({ level: 'problem', what: `${what} allows requests to the registry and is not regctl's; the fence holds against it, but it is one mistake away`, fix: `give it a selector, or delete it` })),
-    ...filters.map((what): Finding => ({ level: 'note', what: `${what} changes the registry's or the node proxies' Envoy and is not regctl's`, fix: 'make sure it is meant to' })),
+    ...allows.map(
+      (what): Finding => ({
+        level: 'problem',
+        what: `${what} allows requests to the registry and is not regctl's; the fence holds against it, but it is one mistake away`,
+        fix: `give it a selector, or delete it`,
+      }),
+    ),
+    ...filters.map(
+      (what): Finding => ({
+        level: 'note',
+        what: `${what} changes the registry's or the node proxies' Envoy and is not regctl's`,
+        fix: 'make sure it is meant to',
+      }),
+    ),
     ...access
       .filter(({ subjects }) => subjects.length > 0)
-      .map(({ namespace, right, subjects }): Finding => ({ level: 'note', what: `${right} in ${namespace}: ${subjects.join(', ')}` })),
-    { level: 'note', what: `a workload certificate may live ${longestCertificate(deployment)}; a deleted service account's identity ends with it, a revoke ends it at once` },
-    { level: 'note', what: `a host process on a node's port ${at.port} shows as that node's proxy not being ready; hostNetwork pods and root on a node read every image, which nothing here can see or stop` },
+      .map(
+        ({ namespace, right, subjects }): Finding => ({
+          level: 'note',
+          what: `${right} in ${namespace}: ${subjects.join(', ')}`,
+        }),
+      ),
+    {
+      level: 'note',
+      what: `a workload certificate may live ${longestCertificate(deployment)}; a deleted service account's identity ends with it, a revoke ends it at once`,
+    },
+    {
+      level: 'note',
+      what: `a host process on a node's port ${at.port} shows as that node's proxy not being ready; hostNetwork pods and root on a node read every image, which nothing here can see or stop`,
+    },
   ]
 }

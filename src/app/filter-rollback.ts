@@ -14,7 +14,9 @@ const SETTLE_MS = 5000
  * @throws cluster error FILTER_REJECTED with Envoy's words, after the way back
  */
 export async function keepAcceptedFilters(ports: Ports, plan: InstallPlan): Promise<void> {
-  const changed = plan.changes.filter(({ ref, action }) => ref.kind === 'EnvoyFilter' && (action === 'create' || action === 'update'))
+  const changed = plan.changes.filter(
+    ({ ref, action }) => ref.kind === 'EnvoyFilter' && (action === 'create' || action === 'update'),
+  )
   const rejected = await rejections(ports, plan)
   if (rejected.length === 0) return
   for (const change of changed) await restore(ports, change)

@@ -1,10 +1,10 @@
+import { describeRef, type KubeObject, refOf } from '../domain/kube-object.ts'
 import { expectations } from '../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy, writesOverlap } from '../domain/policy/grant.ts'
-import { describeRef, type KubeObject, refOf } from '../domain/kube-object.ts'
 import { preconditionError, RegctlError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
 import { type BuilderOptions, type BuilderPlan, planBuilder, prepareBuilder } from './builder.ts'
-import { namespaceRef, ownerOf, readGrants, settleFences } from './grants.ts'
+import { grantsOf, namespaceRef, ownerOf, readGrants, settleFences } from './grants.ts'
 import { type Installed, requireInstalled } from './installed.ts'
 import { meshTrustDomain } from './mesh.ts'
 import { prove } from './prove.ts'
@@ -48,10 +48,14 @@ export async function grant(
     await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
     await settleFences(kube, at, [namespace])
   })
-  const after = await readGrants(kube, at)
   const provenIn = await report.step("Prove them in the registry's proxy", async () => {
     try {
-      return await prove(ports, at, expectations(at, trustDomain, after), timeoutMs)
+      return await prove(
+        ports,
+        at,
+        async () => expectations(at, trustDomain, grantsOf(wanted.namespace, await readGrants(kube, at))),
+        timeoutMs,
+      )
     } catch (error) {
       if (!held) await takeBack(ports, at, wanted, namespace)
       throw held || !(error instanceof RegctlError) ? error : takenBack(error)
@@ -78,29 +82,49 @@ function takenBack(error: RegctlError): RegctlError {
 export async function requireNamespace({ kube }: Ports, name: string): Promise<KubeObject> {
   const namespace = await kube.get(namespaceRef(name))
   if (namespace !== undefined && namespace.metadata.deletionTimestamp === undefined) return namespace
-  throw preconditionError('NO_NAMESPACE', namespace === undefined ? `namespace "${name}" does not exist` : `namespace "${name}" is being deleted`, {
-    suggestions: [`kubectl create namespace ${name}`],
-  })
+  throw preconditionError(
+    'NO_NAMESPACE',
+    namespace === undefined ? `namespace "${name}" does not exist` : `namespace "${name}" is being deleted`,
+    {
+      suggestions: [`kubectl create namespace ${name}`],
+    },
+  )
 }
 
 async function requireServiceAccount({ kube }: Ports, { namespace, serviceAccount: name }: Grant): Promise<void> {
   if (name === undefined) return
   const found = await kube.get({ apiVersion: 'v1', kind: 'ServiceAccount', namespace, name })
   if (found !== undefined) return
-  throw preconditionError('NO_SERVICE_ACCOUNT', `service account "${name}" does not exist in namespace "${namespace}"`, {
-    suggestions: [`kubectl create serviceaccount -n ${namespace} ${name}`, 'leave --service-account out, to grant every one of the namespace'],
-  })
+  throw preconditionError(
+    'NO_SERVICE_ACCOUNT',
+    `service account "${name}" does not exist in namespace "${namespace}"`,
+    {
+      suggestions: [
+        `kubectl create serviceaccount -n ${namespace} ${name}`,
+        'leave --service-account out, to grant every one of the namespace',
+      ],
+    },
+  )
 }
 
 function overlapWarnings(wanted: Grant, others: readonly Grant[]): readonly string[] {
   return others
     .filter((other) => other.namespace !== wanted.namespace && writesOverlap(other, wanted))
-    .map((other) => `namespace ${other.namespace} may write ${other.repository}${other.exact ? '' : ' and all below it'} as well`)
+    .map(
+      (other) =>
+        `namespace ${other.namespace} may write ${other.repository}${other.exact ? '' : ' and all below it'} as well`,
+    )
 }
 
 function preparationRemarks(plan: BuilderPlan, options: Pick<BuilderOptions, 'pods'>): readonly string[] {
   return [
-    ...(options.pods === undefined ? [] : [`the pods need the labels ${options.pods.key}=${options.pods.value} and sidecar.istio.io/inject=true`]),
-    ...(plan.sidecar === undefined ? [] : [`pods of the namespace that run already get localhost at their next start (${describeRef(refOf(plan.sidecar))})`]),
+    ...(options.pods === undefined
+      ? []
+      : [`the pods need the labels ${options.pods.key}=${options.pods.value} and sidecar.istio.io/inject=true`]),
+    ...(plan.sidecar === undefined
+      ? []
+      : [
+          `pods of the namespace that run already get localhost at their next start (${describeRef(refOf(plan.sidecar))})`,
+        ]),
   ]
 }

@@ -13,6 +13,10 @@ export async function readGrants(kube: Kube, at: Pick<Installation, 'namespace'>
   return (await grantPolicies(kube, at)).flatMap((policy) => grantOf(policy) ?? [])
 }
 
+/** The grants of one namespace; no other one's change what it may do. */
+export const grantsOf = (namespace: string, grants: readonly Grant[]): readonly Grant[] =>
+  grants.filter((grant) => grant.namespace === namespace)
+
 export async function grantPolicies(kube: Kube, at: Pick<Installation, 'namespace'>): Promise<readonly KubeObject[]> {
   const policies = await kube.list(POLICY, { namespace: at.namespace, labelSelector: GRANT_LABEL })
   return policies.filter((policy) => isOurs(policy, at) && policy.metadata.deletionTimestamp === undefined)
@@ -34,7 +38,9 @@ export async function settleFences(kube: Kube, at: Installation, namespaces: rea
   for (const namespace of namespaces) {
     const name = namespace.metadata.name
     await settle(kube, at, writesName(name), (grants, version) =>
-      grants.some((grant) => grant.namespace === name) ? namespaceFence(at, name, grants, ownerOf(namespace), version) : undefined,
+      grants.some((grant) => grant.namespace === name)
+        ? namespaceFence(at, name, grants, ownerOf(namespace), version)
+        : undefined,
     )
   }
   await settle(kube, at, FENCE, (grants, version) => fence(at, grants, version))
@@ -57,7 +63,8 @@ async function settle(
         await kube.apply(object, { force: true })
         return
       } else {
-        if (before !== undefined) await kube.remove(ref, before.metadata.uid === undefined ? {} : { uid: before.metadata.uid })
+        if (before !== undefined)
+          await kube.remove(ref, before.metadata.uid === undefined ? {} : { uid: before.metadata.uid })
         // A grant made between the reading and the removal wants its fence back.
         if (wanted(await readGrants(kube, at), undefined) === undefined) return
       }
@@ -71,4 +78,3 @@ async function settle(
 }
 
 export const namespaceRef = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', name }) as const
-

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { conflictError } from '../errors.ts'
-import { GRANT_LABEL, type Grant } from '../domain/policy/grant.ts'
 import { type Installation, nodeNamespace, ownerLabels } from '../domain/installation.ts'
 import { type KubeObject, type OwnerReference, refKey, refOf } from '../domain/kube-object.ts'
 import { type Change, changeOf, comparable } from '../domain/plan.ts'
+import { GRANT_LABEL, type Grant } from '../domain/policy/grant.ts'
 import { checkChange, type GivenSettings, mergeSettings, type Settings } from '../domain/settings.ts'
 import type { MeshFacts } from '../domain/stack/mesh-facts.ts'
 import { stack } from '../domain/stack/stack.ts'
+import { conflictError } from '../errors.ts'
 import type { Kube, Ports } from '../ports.ts'
 import { namespaceRef, ownerOf, readGrants } from './grants.ts'
 import { allInstalled } from './installed.ts'
@@ -33,23 +33,38 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
   const installed = await allInstalled(kube)
   const kept = installed.find((other) => other.at.namespace === namespace)
   if (kept === undefined && installed[0] !== undefined) {
-    throw conflictError('SECOND_INSTALL', `a registry is installed in namespace "${installed[0].at.namespace}" already`, {
-      suggestions: [`regctl up --namespace ${installed[0].at.namespace}`, `regctl down --namespace ${installed[0].at.namespace}`],
-    })
+    throw conflictError(
+      'SECOND_INSTALL',
+      `a registry is installed in namespace "${installed[0].at.namespace}" already`,
+      {
+        suggestions: [
+          `regctl up --namespace ${installed[0].at.namespace}`,
+          `regctl down --namespace ${installed[0].at.namespace}`,
+        ],
+      },
+    )
   }
   const settings = mergeSettings(kept?.settings, given)
   if (kept !== undefined) checkChange(kept.settings, settings)
   const mesh = await meshFacts(ports, namespace, settings)
   const at: Installation = { namespace, port: settings.port, clusterDomain: mesh.clusterDomain }
   const grants = kept === undefined ? [] : await readGrants(kube, at)
-  const shipped = { registry: await ports.assets.manifests('registry.yaml'), nodeProxy: await ports.assets.manifests('node-proxy.yaml') }
+  const shipped = {
+    registry: await ports.assets.manifests('registry.yaml'),
+    nodeProxy: await ports.assets.manifests('node-proxy.yaml'),
+  }
   const wanted = stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants))
   const live = await liveObjects(kube, at, wanted)
   const { changes, comparedLocally } = await compare(kube, at, wanted, live)
   return { at, settings, mesh, grants, wanted, surplus: await surplusOf(kube, at, wanted), changes, comparedLocally }
 }
 
-async function compare(kube: Kube, at: Installation, wanted: readonly KubeObject[], live: ReadonlyMap<string, KubeObject>) {
+async function compare(
+  kube: Kube,
+  at: Installation,
+  wanted: readonly KubeObject[],
+  live: ReadonlyMap<string, KubeObject>,
+) {
   const exists = new Set(
     [...live.values()].filter((object) => object.kind === 'Namespace').map((object) => object.metadata.name),
   )
@@ -68,7 +83,9 @@ async function compare(kube: Kube, at: Installation, wanted: readonly KubeObject
 async function ownersOf(kube: Kube, grants: readonly Grant[]): Promise<ReadonlyMap<string, OwnerReference>> {
   const names = [...new Set(grants.map((grant) => grant.namespace))]
   const found = await Promise.all(names.map((name) => kube.get(namespaceRef(name))))
-  return new Map(found.flatMap((object) => (object === undefined ? [] : [[object.metadata.name, ownerOf(object)] as const])))
+  return new Map(
+    found.flatMap((object) => (object === undefined ? [] : [[object.metadata.name, ownerOf(object)] as const])),
+  )
 }
 
 /** Kinds `up` never removes: they hold what the user has. `down` is for those. */
@@ -79,7 +96,8 @@ async function surplusOf(kube: Kube, at: Installation, wanted: readonly KubeObje
   const keep = new Set(wanted.map((object) => refKey(refOf(object))))
   const owned = await ownedObjects(kube, at)
   return owned.filter(
-    (object) => !keep.has(refKey(refOf(object))) && !KEPT.has(object.kind) && object.metadata.labels?.[GRANT_LABEL] === undefined,
+    (object) =>
+      !keep.has(refKey(refOf(object))) && !KEPT.has(object.kind) && object.metadata.labels?.[GRANT_LABEL] === undefined,
   )
 }
 

@@ -1,13 +1,13 @@
-import { conflictError, clusterError, RegctlError } from '../errors.ts'
-import { expectations } from '../domain/policy/expectation.ts'
 import { WORKLOAD_KINDS } from '../domain/kinds.ts'
 import { describeRef, type KubeObject, refOf } from '../domain/kube-object.ts'
 import type { Change } from '../domain/plan.ts'
+import { expectations } from '../domain/policy/expectation.ts'
 import { STATE } from '../domain/stack/stack.ts'
+import { clusterError, conflictError, RegctlError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
-import { namespaceRef, settleFences } from './grants.ts'
-import { type InstallPlan, keepHttpSecret } from './install-plan.ts'
 import { keepAcceptedFilters } from './filter-rollback.ts'
+import { namespaceRef, readGrants, settleFences } from './grants.ts'
+import { type InstallPlan, keepHttpSecret } from './install-plan.ts'
 import { preflight } from './preflight.ts'
 import { prove } from './prove.ts'
 import { waitReady } from './rollout.ts'
@@ -41,7 +41,9 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
   )
   const deadline = ports.clock.now() + options.timeoutMs
   if (options.wait)
-    await report.step('Wait for the registry and a proxy on every node', (note) => waitReady(ports, plan.at, options.timeoutMs, note))
+    await report.step('Wait for the registry and a proxy on every node', (note) =>
+      waitReady(ports, plan.at, options.timeoutMs, note),
+    )
   // Not before the new pods are there: what goes may have protected the old ones.
   const removed = await prune(ports, plan)
   if (options.wait) await verify(ports, plan, deadline)
@@ -54,13 +56,21 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
   }
 }
 
-const changeText = (change: Change): string => `${describeRef(change.ref)} ${change.action === 'create' ? 'created' : 'changed'}`
+const changeText = (change: Change): string =>
+  `${describeRef(change.ref)} ${change.action === 'create' ? 'created' : 'changed'}`
 
-async function applyAll(ports: Ports, plan: InstallPlan, wanted: (object: KubeObject) => boolean, note: (text: string) => void): Promise<void> {
+async function applyAll(
+  ports: Ports,
+  plan: InstallPlan,
+  wanted: (object: KubeObject) => boolean,
+  note: (text: string) => void,
+): Promise<void> {
   for (const object of plan.wanted) {
     if (!wanted(object)) continue
     note(describeRef(refOf(object)))
-    const fresh = plan.changes.find((change) => change.after?.metadata.name === object.metadata.name && change.ref.kind === object.kind)
+    const fresh = plan.changes.find(
+      (change) => change.after?.metadata.name === object.metadata.name && change.ref.kind === object.kind,
+    )
     if (isFence(object) && fresh?.action !== 'create') continue
     await applyOne(ports, object)
     if (object.kind === 'ConfigMap' && object.metadata.name === STATE) await keepHttpSecret(ports.kube, plan.at)
@@ -73,7 +83,11 @@ async function applyOne({ kube }: Ports, object: KubeObject): Promise<void> {
   } catch (error) {
     if (!(error instanceof RegctlError)) throw error
     throw clusterError('APPLY_FAILED', `${describeRef(refOf(object))} could not be applied: ${error.message}`, {
-      suggestions: [...error.suggestions, 'regctl up, which goes on from here once the cause is gone', 'regctl down, which takes back what was applied'],
+      suggestions: [
+        ...error.suggestions,
+        'regctl up, which goes on from here once the cause is gone',
+        'regctl down, which takes back what was applied',
+      ],
       cause: error,
     })
   }
@@ -82,7 +96,11 @@ async function applyOne({ kube }: Ports, object: KubeObject): Promise<void> {
 async function settle({ kube }: Ports, plan: InstallPlan): Promise<void> {
   const names = [...new Set(plan.grants.map((grant) => grant.namespace))]
   const found = await Promise.all(names.map((name) => kube.get(namespaceRef(name))))
-  await settleFences(kube, plan.at, found.filter((object) => object !== undefined))
+  await settleFences(
+    kube,
+    plan.at,
+    found.filter((object) => object !== undefined),
+  )
 }
 
 async function prune(ports: Ports, plan: InstallPlan): Promise<readonly string[]> {
@@ -95,8 +113,13 @@ async function verify(ports: Ports, plan: InstallPlan, deadline: number): Promis
   const left = () => Math.max(5000, deadline - clock.now())
   await report.step('Check that every Envoy took our filters', () => keepAcceptedFilters(ports, plan))
   await report.step("Prove the policies in the registry's proxy", async () => {
-    const proven = await prove(ports, plan.at, expectations(plan.at, plan.mesh.trustDomain, plan.grants), Math.min(left(), 30_000))
-    if (proven === 0) throw conflictError('NO_REGISTRY', 'the registry has no ready pod to prove the policies in')
+    const proven = await prove(
+      ports,
+      plan.at,
+      async () => expectations(plan.at, plan.mesh.trustDomain, await readGrants(ports.kube, plan.at)),
+      Math.min(left(), 30_000),
+    )
+    if (proven === 0) throw clusterError('NO_REGISTRY', 'the registry has no ready pod to prove the policies in')
   })
   await report.step('Pull and try to push through a node proxy', async (note) => note(await selfTest(ports, plan.at)))
 }

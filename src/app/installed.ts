@@ -1,9 +1,9 @@
-import { preconditionError } from '../errors.ts'
 import type { Installation } from '../domain/installation.ts'
 import { INSTALLATION_LABEL } from '../domain/installation.ts'
 import type { KubeObject } from '../domain/kube-object.ts'
 import type { Settings } from '../domain/settings.ts'
 import { STATE } from '../domain/stack/stack.ts'
+import { preconditionError } from '../errors.ts'
 import type { Kube } from '../ports.ts'
 
 export type Installed = { readonly at: Installation; readonly settings: Settings }
@@ -31,15 +31,22 @@ export async function requireInstalled(kube: Kube, namespace: string): Promise<I
 export async function allInstalled(kube: Kube): Promise<readonly Installed[]> {
   const states = await kube.list({ apiVersion: 'v1', kind: 'ConfigMap' }, { labelSelector: INSTALLATION_LABEL })
   return states
-    .filter((state) => state.metadata.name === STATE && state.metadata.namespace === state.metadata.labels?.[INSTALLATION_LABEL])
+    .filter(
+      (state) =>
+        state.metadata.name === STATE && state.metadata.namespace === state.metadata.labels?.[INSTALLATION_LABEL],
+    )
     .map(readState)
 }
 
 function readState(state: KubeObject): Installed {
-  const data = (state['data'] ?? {}) as Readonly<Record<string, string>>
+  const data = (state.data ?? {}) as Readonly<Record<string, string>>
   const settings = JSON.parse(data['settings.json'] ?? '{}') as Settings
   return {
-    at: { namespace: state.metadata.namespace ?? '', port: settings.port, clusterDomain: data['clusterDomain'] ?? 'cluster.local' },
+    at: {
+      namespace: state.metadata.namespace ?? '',
+      port: settings.port,
+      clusterDomain: data.clusterDomain ?? 'cluster.local',
+    },
     settings,
   }
 }

@@ -1,19 +1,27 @@
 import type { V1Deployment, V1Pod } from '@kubernetes/client-node'
-import { preconditionError } from '../errors.ts'
-import { type MeshFacts, minorOf, type ProxyTemplate } from '../domain/stack/mesh-facts.ts'
-import { templatePod } from '../domain/stack/node-proxy.ts'
 import { type Installation, nodeNamespace } from '../domain/installation.ts'
 import type { KubeObject } from '../domain/kube-object.ts'
 import type { Settings } from '../domain/settings.ts'
+import { type MeshFacts, minorOf, type ProxyTemplate } from '../domain/stack/mesh-facts.ts'
+import { templatePod } from '../domain/stack/node-proxy.ts'
+import { preconditionError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
 
-export type Istiod = { readonly namespace: string; readonly name: string; readonly revision: string; readonly version: string }
+export type Istiod = {
+  readonly namespace: string
+  readonly name: string
+  readonly revision: string
+  readonly version: string
+}
 
 const SEMVER = /^v?\d+\.\d+(\.\d+)?/
 
 /** The control planes of the mesh, with their versions. */
 export async function findIstiods(ports: Ports): Promise<readonly Istiod[]> {
-  const deployments = await ports.kube.list({ apiVersion: 'apps/v1', kind: 'Deployment' }, { labelSelector: 'app=istiod' })
+  const deployments = await ports.kube.list(
+    { apiVersion: 'apps/v1', kind: 'Deployment' },
+    { labelSelector: 'app=istiod' },
+  )
   return Promise.all(
     deployments.map(async (deployment) => ({
       namespace: deployment.metadata.namespace ?? '',
@@ -26,15 +34,24 @@ export async function findIstiods(ports: Ports): Promise<readonly Istiod[]> {
 
 /** By the image's tag; an image tagged otherwise is asked itself, through a port-forward to its monitoring port. */
 async function versionOf(ports: Ports, deployment: KubeObject): Promise<string> {
-  const spec = deployment['spec'] as V1Deployment['spec']
+  const spec = deployment.spec as V1Deployment['spec']
   const tag = /:([^:/@]+)(@.*)?$/.exec(spec?.template.spec?.containers[0]?.image ?? '')?.[1] ?? ''
   if (SEMVER.test(tag)) return tag.replace(/^v/, '')
   const namespace = deployment.metadata.namespace ?? ''
-  const pods = (await ports.kube.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace, labelSelector: 'app=istiod' })) as unknown as V1Pod[]
+  const pods = (await ports.kube.list(
+    { apiVersion: 'v1', kind: 'Pod' },
+    { namespace, labelSelector: 'app=istiod' },
+  )) as unknown as V1Pod[]
   const running = pods.find((pod) => pod.status?.phase === 'Running')?.metadata?.name
   if (running === undefined) return 'unknown'
   try {
-    const { body } = await ports.pods.request(namespace, running, 15_014, { method: 'GET', path: '/version' }, ports.signal)
+    const { body } = await ports.pods.request(
+      namespace,
+      running,
+      15_014,
+      { method: 'GET', path: '/version' },
+      ports.signal,
+    )
     return /\d+\.\d+(\.\d+)?/.exec(body)?.[0] ?? 'unknown'
   } catch {
     return 'unknown'
@@ -45,8 +62,14 @@ async function versionOf(ports: Ports, deployment: KubeObject): Promise<string> 
  * The proxy container the mesh's injector would give a gateway pod now, from a server-side dry run.
  * @throws precondition error NOT_INJECTED when nothing injects, with the revisions there are
  */
-export async function proxyTemplate(ports: Ports, namespace: string, revision: string | undefined): Promise<ProxyTemplate> {
-  const pod = (await ports.kube.create(templatePod(namespace, revision), { dryRun: true })) as unknown as V1Pod | undefined
+export async function proxyTemplate(
+  ports: Ports,
+  namespace: string,
+  revision: string | undefined,
+): Promise<ProxyTemplate> {
+  const pod = (await ports.kube.create(templatePod(namespace, revision), { dryRun: true })) as unknown as
+    | V1Pod
+    | undefined
   const container = pod?.spec?.containers.find((candidate) => candidate.name === 'istio-proxy')
   if (container === undefined || container.image === undefined || container.image === 'auto') {
     const istiods = await findIstiods(ports)
@@ -62,7 +85,9 @@ export async function proxyTemplate(ports: Ports, namespace: string, revision: s
   const mounts = (volumeMounts ?? []).filter((mount) => !mount.name.startsWith('kube-api-access'))
   return {
     container: { ...rest, volumeMounts: mounts },
-    volumes: (pod?.spec?.volumes ?? []).filter((volume) => mounted.has(volume.name) && !volume.name.startsWith('kube-api-access')),
+    volumes: (pod?.spec?.volumes ?? []).filter(
+      (volume) => mounted.has(volume.name) && !volume.name.startsWith('kube-api-access'),
+    ),
   }
 }
 
@@ -79,7 +104,11 @@ export function trustDomainOf(template: ProxyTemplate): string {
 }
 
 /** Everything about the mesh that shapes the installation. */
-export async function meshFacts(ports: Ports, namespace: string, settings: Pick<Settings, 'revision' | 'istioVersion'>): Promise<MeshFacts & { readonly trustDomain: string }> {
+export async function meshFacts(
+  ports: Ports,
+  namespace: string,
+  settings: Pick<Settings, 'revision' | 'istioVersion'>,
+): Promise<MeshFacts & { readonly trustDomain: string }> {
   const { kube } = ports
   const { revision } = settings
   const own = await kube.get({ apiVersion: 'v1', kind: 'Namespace', name: `${namespace}-node` })

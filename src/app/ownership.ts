@@ -1,7 +1,7 @@
-import { conflictError } from '../errors.ts'
 import { FIELD_MANAGER, INSTALLATION_LABEL, type Installation } from '../domain/installation.ts'
-import { describeRef, type KubeObject, type ObjectRef, refKey, refOf } from '../domain/kube-object.ts'
 import { OWNED_TYPES } from '../domain/kinds.ts'
+import { describeRef, type KubeObject, type ObjectRef, refKey, refOf } from '../domain/kube-object.ts'
+import { conflictError } from '../errors.ts'
 import type { Kube } from '../ports.ts'
 
 export const isOurs = (object: KubeObject, at: Pick<Installation, 'namespace'>): boolean =>
@@ -18,7 +18,11 @@ export async function ownedObjects(kube: Kube, at: Pick<Installation, 'namespace
  * The live objects behind `wanted`, none of them somebody else's.
  * @throws conflict error NOT_OURS that names every foreign object
  */
-export async function liveObjects(kube: Kube, at: Installation, wanted: readonly KubeObject[]): Promise<ReadonlyMap<string, KubeObject>> {
+export async function liveObjects(
+  kube: Kube,
+  at: Installation,
+  wanted: readonly KubeObject[],
+): Promise<ReadonlyMap<string, KubeObject>> {
   const found = await Promise.all(wanted.map((object) => kube.get(refOf(object))))
   const live = new Map<string, KubeObject>()
   const foreign: ObjectRef[] = []
@@ -28,11 +32,15 @@ export async function liveObjects(kube: Kube, at: Installation, wanted: readonly
     else foreign.push(refOf(object))
   }
   if (foreign.length === 0) return live
-  throw conflictError('NOT_OURS', `${foreign.map(describeRef).join(', ')} ${foreign.length === 1 ? 'exists and is' : 'exist and are'} not regctl's`, {
-    suggestions: [
-      'regctl up --namespace ANOTHER',
-      `or hand it over: kubectl label ${foreign[0]?.kind.toLowerCase()} ${foreign[0]?.name} ${foreign[0]?.namespace === undefined ? '' : `-n ${foreign[0].namespace} `}${INSTALLATION_LABEL}=${at.namespace}`,
-    ],
-    details: { objects: foreign, fieldManager: FIELD_MANAGER },
-  })
+  throw conflictError(
+    'NOT_OURS',
+    `${foreign.map(describeRef).join(', ')} ${foreign.length === 1 ? 'exists and is' : 'exist and are'} not regctl's`,
+    {
+      suggestions: [
+        'regctl up --namespace ANOTHER',
+        `or hand it over: kubectl label ${foreign[0]?.kind.toLowerCase()} ${foreign[0]?.name} ${foreign[0]?.namespace === undefined ? '' : `-n ${foreign[0].namespace} `}${INSTALLATION_LABEL}=${at.namespace}`,
+      ],
+      details: { objects: foreign, fieldManager: FIELD_MANAGER },
+    },
+  )
 }

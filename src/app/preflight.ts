@@ -1,6 +1,6 @@
 import type { V1Pod } from '@kubernetes/client-node'
-import { conflictError, preconditionError } from '../errors.ts'
 import { nodeNamespace } from '../domain/installation.ts'
+import { conflictError, preconditionError } from '../errors.ts'
 import type { Ports, Right } from '../ports.ts'
 import type { InstallPlan } from './install-plan.ts'
 
@@ -39,11 +39,19 @@ export async function preflight(ports: Ports, plan: InstallPlan, note: (text: st
   const version = await kube.version()
   note(`Kubernetes ${version.gitVersion}, Istio ${plan.mesh.istioVersion}`)
   if (version.minor < TESTED.oldestKubernetes)
-    throw preconditionError('KUBERNETES_TOO_OLD', `Kubernetes ${version.gitVersion} has no native sidecars; 1.${TESTED.oldestKubernetes} is the oldest that works`)
+    throw preconditionError(
+      'KUBERNETES_TOO_OLD',
+      `Kubernetes ${version.gitVersion} has no native sidecars; 1.${TESTED.oldestKubernetes} is the oldest that works`,
+    )
   for (const remark of versionRemarks(version.gitVersion, plan.mesh.istioVersion)) report.warn(remark)
-  if (plan.mesh.ambient) report.info('The mesh is ambient: the registry and the node proxy keep proxies of their own, builders need a sidecar')
+  if (plan.mesh.ambient)
+    report.info(
+      'The mesh is ambient: the registry and the node proxy keep proxies of their own, builders need a sidecar',
+    )
   if (!plan.mesh.admissionPolicies)
-    report.warn(`This cluster has no ValidatingAdmissionPolicy: any pod may ask for host port ${plan.at.port} while a node proxy is replaced`)
+    report.warn(
+      `This cluster has no ValidatingAdmissionPolicy: any pod may ask for host port ${plan.at.port} while a node proxy is replaced`,
+    )
   await checkRights(ports, plan)
   await checkHostPort(ports, plan)
   await checkStorage(ports, plan)
@@ -54,10 +62,18 @@ export function versionRemarks(kubernetes: string, istio: string): readonly stri
   const minor = (text: string) => Number(/^v?\d+\.(\d+)/.exec(text)?.[1] ?? Number.NaN)
   const tested = (text: string) => minor(text)
   return [
-    ...(Number.isNaN(minor(istio)) ? ["Istio's version cannot be told; settings for versions before 1.31 are used"] : []),
-    ...(minor(istio) < TESTED.oldestIstio ? [`Istio ${istio} is older than 1.${TESTED.oldestIstio}, the oldest this is expected to work with`] : []),
-    ...(minor(istio) > tested(TESTED.istio) ? [`Istio ${istio} is newer than ${TESTED.istio}, the newest this was tested with`] : []),
-    ...(minor(kubernetes) > tested(TESTED.kubernetes) ? [`Kubernetes ${kubernetes} is newer than ${TESTED.kubernetes}, the newest this was tested with`] : []),
+    ...(Number.isNaN(minor(istio))
+      ? ["Istio's version cannot be told; settings for versions before 1.31 are used"]
+      : []),
+    ...(minor(istio) < TESTED.oldestIstio
+      ? [`Istio ${istio} is older than 1.${TESTED.oldestIstio}, the oldest this is expected to work with`]
+      : []),
+    ...(minor(istio) > tested(TESTED.istio)
+      ? [`Istio ${istio} is newer than ${TESTED.istio}, the newest this was tested with`]
+      : []),
+    ...(minor(kubernetes) > tested(TESTED.kubernetes)
+      ? [`Kubernetes ${kubernetes} is newer than ${TESTED.kubernetes}, the newest this was tested with`]
+      : []),
   ]
 }
 
@@ -76,11 +92,23 @@ export const rightText = ({ verb, resource, subresource, namespace }: Right): st
   `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}${namespace === undefined ? '' : ` in ${namespace}`}`
 
 /** Pods outside ours that hold the node's port. */
-export async function hostPortHolders({ kube }: Pick<Ports, 'kube'>, at: InstallPlan['at']): Promise<readonly string[]> {
+export async function hostPortHolders(
+  { kube }: Pick<Ports, 'kube'>,
+  at: InstallPlan['at'],
+): Promise<readonly string[]> {
   const pods = (await kube.list({ apiVersion: 'v1', kind: 'Pod' })) as unknown as V1Pod[]
   return pods
-    .filter((pod) => pod.metadata?.namespace !== nodeNamespace(at) && pod.status?.phase !== 'Succeeded' && pod.status?.phase !== 'Failed')
-    .filter((pod) => [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].some((container) => (container.ports ?? []).some((port) => port.hostPort === at.port)))
+    .filter(
+      (pod) =>
+        pod.metadata?.namespace !== nodeNamespace(at) &&
+        pod.status?.phase !== 'Succeeded' &&
+        pod.status?.phase !== 'Failed',
+    )
+    .filter((pod) =>
+      [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].some((container) =>
+        (container.ports ?? []).some((port) => port.hostPort === at.port),
+      ),
+    )
     .map((pod) => `${pod.metadata?.namespace}/${pod.metadata?.name}`)
 }
 
@@ -103,9 +131,17 @@ async function checkStorage({ kube }: Ports, plan: InstallPlan): Promise<void> {
       suggestions: names.map((name) => `regctl up --storage-class ${name}`),
     })
   }
-  const isDefault = (object: (typeof classes)[number]) => object.metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true'
+  const isDefault = (object: (typeof classes)[number]) =>
+    object.metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true'
   if (classes.some(isDefault)) return
-  throw preconditionError('NO_DEFAULT_STORAGE_CLASS', 'the cluster has no default storage class for the registry\'s data', {
-    suggestions: [...names.map((name) => `regctl up --storage-class ${name}`), 'regctl up --storage emptydir, which loses images with the pod'],
-  })
+  throw preconditionError(
+    'NO_DEFAULT_STORAGE_CLASS',
+    "the cluster has no default storage class for the registry's data",
+    {
+      suggestions: [
+        ...names.map((name) => `regctl up --storage-class ${name}`),
+        'regctl up --storage emptydir, which loses images with the pod',
+      ],
+    },
+  )
 }

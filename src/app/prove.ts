@@ -1,37 +1,54 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import { decide, UnknownMatcher } from '../domain/envoy/rbac.ts'
-import type { Expectation } from '../domain/policy/expectation.ts'
 import type { Installation } from '../domain/installation.ts'
+import type { Expectation } from '../domain/policy/expectation.ts'
 import { clusterError, RegctlError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
 import { isReady, proxyConfig, registryPods } from './proxy.ts'
 
 /**
  * Waits until every Ready registry proxy decides as expected, by the policies it has in force and with no update
- * rejected. No Ready proxy means nobody is served, so there is nothing to prove.
+ * rejected. What is expected is asked anew each time, because others grant and revoke meanwhile. No Ready proxy means nobody is served, so there is nothing to prove.
  * @throws cluster error NOT_PROVEN with what differs and Envoy's own words where it refused an update
  */
-export async function prove(ports: Ports, at: Installation, wanted: readonly Expectation[], timeoutMs: number): Promise<number> {
+export async function prove(
+  ports: Ports,
+  at: Installation,
+  wanted: () => Promise<readonly Expectation[]>,
+  timeoutMs: number,
+): Promise<number> {
   const deadline = ports.clock.now() + timeoutMs
   for (;;) {
     const pods = (await registryPods(ports, at)).filter(isReady)
-    const faults = (await Promise.all(pods.map((pod) => faultsOf(ports, at, pod, wanted)))).flat()
+    const expected = await wanted()
+    const faults = (await Promise.all(pods.map((pod) => faultsOf(ports, at, pod, expected)))).flat()
     if (faults.length === 0) return pods.length
     if (ports.clock.now() >= deadline) {
-      throw clusterError('NOT_PROVEN', `the registry's proxy does not follow the policies after ${Math.round(timeoutMs / 1000)} s: ${faults.slice(0, 3).join('; ')}`, {
-        suggestions: ['regctl doctor', `kubectl get envoyfilters,authorizationpolicies -n ${at.namespace}`],
-        details: { faults },
-      })
+      throw clusterError(
+        'NOT_PROVEN',
+        `the registry's proxy does not follow the policies after ${Math.round(timeoutMs / 1000)} s: ${faults.slice(0, 3).join('; ')}`,
+        {
+          suggestions: ['regctl doctor', `kubectl get envoyfilters,authorizationpolicies -n ${at.namespace}`],
+          details: { faults },
+        },
+      )
     }
     await ports.clock.sleep(500, ports.signal)
   }
 }
 
-async function faultsOf(ports: Ports, at: Installation, pod: V1Pod, wanted: readonly Expectation[]): Promise<readonly string[]> {
+async function faultsOf(
+  ports: Ports,
+  at: Installation,
+  pod: V1Pod,
+  wanted: readonly Expectation[],
+): Promise<readonly string[]> {
   const name = pod.metadata?.name ?? ''
   try {
     const config = await proxyConfig(ports, pod, at.port)
-    const rejected = config.rejected.map(({ listener, details }) => `pod ${name} refused an update of listener ${listener}: ${details}`)
+    const rejected = config.rejected.map(
+      ({ listener, details }) => `pod ${name} refused an update of listener ${listener}: ${details}`,
+    )
     if (config.chains.length === 0) return [...rejected, `pod ${name} serves no listener for port ${at.port}`]
     return [...rejected, ...config.chains.flatMap((filters) => wanted.flatMap((one) => faultOf(filters, one)))]
   } catch (error) {

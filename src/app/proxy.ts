@@ -10,12 +10,24 @@ export const isReady = (pod: V1Pod): boolean =>
   pod.metadata?.deletionTimestamp === undefined &&
   (pod.status?.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True')
 
-export async function registryPods(ports: Pick<Ports, 'kube'>, at: Pick<Installation, 'namespace'>): Promise<readonly V1Pod[]> {
-  return (await ports.kube.list(POD, { namespace: at.namespace, labelSelector: `app=${REGISTRY}` })) as unknown as V1Pod[]
+export async function registryPods(
+  ports: Pick<Ports, 'kube'>,
+  at: Pick<Installation, 'namespace'>,
+): Promise<readonly V1Pod[]> {
+  return (await ports.kube.list(POD, {
+    namespace: at.namespace,
+    labelSelector: `app=${REGISTRY}`,
+  })) as unknown as V1Pod[]
 }
 
-export async function nodeProxyPods(ports: Pick<Ports, 'kube'>, at: Pick<Installation, 'namespace'>): Promise<readonly V1Pod[]> {
-  return (await ports.kube.list(POD, { namespace: nodeNamespace(at), labelSelector: `app=${NODE_PROXY}` })) as unknown as V1Pod[]
+export async function nodeProxyPods(
+  ports: Pick<Ports, 'kube'>,
+  at: Pick<Installation, 'namespace'>,
+): Promise<readonly V1Pod[]> {
+  return (await ports.kube.list(POD, {
+    namespace: nodeNamespace(at),
+    labelSelector: `app=${NODE_PROXY}`,
+  })) as unknown as V1Pod[]
 }
 
 /** What a proxy's own Envoy has in force: istiod's view shows no rejection. */
@@ -31,15 +43,25 @@ async function askProxy(ports: Ports, pod: V1Pod, path: string): Promise<string>
       ? await ports.pods.exec(namespace, name, 'istio-proxy', ['pilot-agent', 'request', 'GET', path], ports.signal)
       : await throughForward(ports, pod, admin, path)
   if (answer.exitCode === 0) return answer.stdout
-  throw clusterError('PROXY_SILENT', `the proxy of pod ${namespace}/${name} did not answer "${path}": ${answer.stderr.trim()}`, {
-    suggestions: [`kubectl logs -n ${namespace} ${name} -c istio-proxy`],
-  })
+  throw clusterError(
+    'PROXY_SILENT',
+    `the proxy of pod ${namespace}/${name} did not answer "${path}": ${answer.stderr.trim()}`,
+    {
+      suggestions: [`kubectl logs -n ${namespace} ${name} -c istio-proxy`],
+    },
+  )
 }
 
 /** pilot-agent asks the usual admin port only, and the node proxy's is another. */
 async function throughForward(ports: Ports, pod: V1Pod, port: number, path: string): Promise<ExecResult> {
   const { namespace = '', name = '' } = pod.metadata ?? {}
-  const { status, body } = await ports.pods.request(namespace, name, port, { method: 'GET', path: `/${path}` }, ports.signal)
+  const { status, body } = await ports.pods.request(
+    namespace,
+    name,
+    port,
+    { method: 'GET', path: `/${path}` },
+    ports.signal,
+  )
   return { stdout: body, stderr: `status ${status}`, exitCode: status === 200 ? 0 : 1 }
 }
 

@@ -7,7 +7,7 @@ import { expectations, revokedExpectations } from '../domain/policy/expectation.
 import { type Grant, grantKey, grantName } from '../domain/policy/grant.ts'
 import { clusterError, usageError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
-import { namespaceRef, readGrants, settleFences } from './grants.ts'
+import { grantsOf, namespaceRef, readGrants, settleFences } from './grants.ts'
 import { requireInstalled } from './installed.ts'
 import { meshTrustDomain } from './mesh.ts'
 import { isOurs } from './ownership.ts'
@@ -23,7 +23,11 @@ export type RevokeSelection = {
   readonly readOnly?: boolean
 }
 
-export type RevokeResult = { readonly revoked: readonly Grant[]; readonly provenIn: number; readonly replaced: readonly string[] }
+export type RevokeResult = {
+  readonly revoked: readonly Grant[]
+  readonly provenIn: number
+  readonly replaced: readonly string[]
+}
 
 /**
  * Revokes and returns when every Ready registry proxy refuses. What cannot be proven stays revoked and is an error.
@@ -42,13 +46,29 @@ export async function revoke(
   if (revoked.length === 0) return { revoked, provenIn: 0, replaced: [] }
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   await report.step('Remove the policies', async () => {
-    for (const grant of revoked) await kube.remove({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', namespace: at.namespace, name: grantName(grant) })
-    await settleFences(kube, at, [namespace ?? { apiVersion: 'v1', kind: 'Namespace', metadata: { name: selection.namespace } }])
+    for (const grant of revoked)
+      await kube.remove({
+        apiVersion: 'security.istio.io/v1',
+        kind: 'AuthorizationPolicy',
+        namespace: at.namespace,
+        name: grantName(grant),
+      })
+    await settleFences(kube, at, [
+      namespace ?? { apiVersion: 'v1', kind: 'Namespace', metadata: { name: selection.namespace } },
+    ])
   })
   const left = await readGrants(kube, at)
   if (namespace !== undefined) await tidyNamespace(ports, at, namespace, left)
-  const wanted = [...expectations(at, trustDomain, left), ...revoked.flatMap((grant) => revokedExpectations(at, trustDomain, grant, left))]
-  const provenIn = await report.step("Prove the refusal in the registry's proxy", () => prove(ports, at, wanted, options.timeoutMs))
+  const wanted = async () => {
+    const now = grantsOf(selection.namespace, await readGrants(kube, at))
+    return [
+      ...expectations(at, trustDomain, now),
+      ...revoked.flatMap((grant) => revokedExpectations(at, trustDomain, grant, now)),
+    ]
+  }
+  const provenIn = await report.step("Prove the refusal in the registry's proxy", () =>
+    prove(ports, at, wanted, options.timeoutMs),
+  )
   const replaced = options.now ? await replaceRegistry(ports, at) : []
   return { revoked, provenIn, replaced }
 }
@@ -63,7 +83,9 @@ function select(grants: readonly Grant[], selection: RevokeSelection): readonly 
       (selection.readOnly === undefined || grant.readOnly === selection.readOnly),
   )
   if (selection.repository === undefined || fits.length < 2) return fits
-  throw usageError('AMBIGUOUS', `${fits.length} grants fit: ${fits.map(grantKey).join('; ')}`, { suggestions: fits.map(revokeCommand) })
+  throw usageError('AMBIGUOUS', `${fits.length} grants fit: ${fits.map(grantKey).join('; ')}`, {
+    suggestions: fits.map(revokeCommand),
+  })
 }
 
 /** The command that revokes exactly this grant. */
@@ -78,7 +100,12 @@ export function revokeCommand(grant: Grant): string {
 
 /** Undoes a grant that was just made. */
 export async function takeBack(ports: Ports, at: Installation, grant: Grant, namespace: KubeObject): Promise<void> {
-  await ports.kube.remove({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', namespace: at.namespace, name: grantName(grant) })
+  await ports.kube.remove({
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    namespace: at.namespace,
+    name: grantName(grant),
+  })
   await settleFences(ports.kube, at, [namespace])
   const now = await ports.kube.get(namespaceRef(namespace.metadata.name))
   if (now !== undefined) await tidyNamespace(ports, at, now, await readGrants(ports.kube, at))
@@ -87,7 +114,12 @@ export async function takeBack(ports: Ports, at: Installation, grant: Grant, nam
 const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' } as const
 
 /** With the last grant of a namespace go its listener and the labels regctl put on it. */
-export async function tidyNamespace({ kube }: Ports, at: Installation, namespace: KubeObject, left: readonly Grant[]): Promise<void> {
+export async function tidyNamespace(
+  { kube }: Ports,
+  at: Installation,
+  namespace: KubeObject,
+  left: readonly Grant[],
+): Promise<void> {
   const name = namespace.metadata.name
   if (left.some((grant) => grant.namespace === name)) return
   const sidecars = await kube.list(SIDECAR, { namespace: name })
@@ -106,15 +138,25 @@ export async function tidyNamespace({ kube }: Ports, at: Installation, namespace
 /** Ends every open connection at once by a new pod; transfers of everybody are cut. */
 async function replaceRegistry(ports: Ports, at: Installation): Promise<readonly string[]> {
   const pods = (await registryPods(ports, at)).map((pod) => pod.metadata?.name ?? '')
-  ports.report.warn(`Replacing pod ${pods.join(', ')} now: running pushes and pulls of every namespace and node are cut`)
+  ports.report.warn(
+    `Replacing pod ${pods.join(', ')} now: running pushes and pulls of every namespace and node are cut`,
+  )
   return ports.report.step("Replace the registry's pod", async () => {
-    for (const name of pods) await ports.kube.remove({ apiVersion: 'v1', kind: 'Pod', namespace: at.namespace, name }, { gracePeriodSeconds: 1 })
+    for (const name of pods)
+      await ports.kube.remove(
+        { apiVersion: 'v1', kind: 'Pod', namespace: at.namespace, name },
+        { gracePeriodSeconds: 1 },
+      )
     const deadline = ports.clock.now() + 15_000
     for (;;) {
-      const ready = (await registryPods(ports, at)).filter((pod: V1Pod) => isReady(pod) && !pods.includes(pod.metadata?.name ?? ''))
+      const ready = (await registryPods(ports, at)).filter(
+        (pod: V1Pod) => isReady(pod) && !pods.includes(pod.metadata?.name ?? ''),
+      )
       if (ready.length > 0) return pods
       if (ports.clock.now() > deadline)
-        throw clusterError('NOT_REPLACED', 'the old pod is gone, but no new one is ready after 15 s', { suggestions: ['regctl status'] })
+        throw clusterError('NOT_REPLACED', 'the old pod is gone, but no new one is ready after 15 s', {
+          suggestions: ['regctl status'],
+        })
       await ports.clock.sleep(300, ports.signal)
     }
   })

@@ -11,11 +11,19 @@ async function registryProgress({ kube }: Ports, at: Installation): Promise<Prog
   const deployment = found as unknown as V1Deployment | undefined
   const seen = (deployment?.status?.observedGeneration ?? 0) >= (deployment?.metadata?.generation ?? 1)
   const { readyReplicas = 0, updatedReplicas = 0, replicas = 0 } = deployment?.status ?? {}
-  return { done: seen && updatedReplicas === 1 && readyReplicas === 1 && replicas === 1, text: `registry ${readyReplicas}/1` }
+  return {
+    done: seen && updatedReplicas === 1 && readyReplicas === 1 && replicas === 1,
+    text: `registry ${readyReplicas}/1`,
+  }
 }
 
 async function nodesProgress({ kube }: Ports, at: Installation): Promise<Progress> {
-  const found = await kube.get({ apiVersion: 'apps/v1', kind: 'DaemonSet', namespace: nodeNamespace(at), name: NODE_PROXY })
+  const found = await kube.get({
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    namespace: nodeNamespace(at),
+    name: NODE_PROXY,
+  })
   const set = found as unknown as V1DaemonSet | undefined
   const seen = (set?.status?.observedGeneration ?? 0) >= (set?.metadata?.generation ?? 1)
   const wanted = set?.status?.desiredNumberScheduled ?? 0
@@ -27,7 +35,12 @@ async function nodesProgress({ kube }: Ports, at: Installation): Promise<Progres
  * Waits until the registry and a proxy on every node are ready.
  * @throws cluster error NOT_READY that says which pod, why, and what its events and last log lines are
  */
-export async function waitReady(ports: Ports, at: Installation, timeoutMs: number, note: (text: string) => void): Promise<void> {
+export async function waitReady(
+  ports: Ports,
+  at: Installation,
+  timeoutMs: number,
+  note: (text: string) => void,
+): Promise<void> {
   const deadline = ports.clock.now() + timeoutMs
   for (;;) {
     const progress = await Promise.all([registryProgress(ports, at), nodesProgress(ports, at)])
@@ -35,10 +48,22 @@ export async function waitReady(ports: Ports, at: Installation, timeoutMs: numbe
     if (progress.every(({ done }) => done)) return
     if (ports.clock.now() >= deadline) {
       const findings = await diagnose(ports, at)
-      throw clusterError('NOT_READY', `${progress.filter(({ done }) => !done).map(({ text }) => text).join(', ')} ready after ${Math.round(timeoutMs / 1000)} s${findings.map(({ object, why }) => `\n  ${object}: ${why}`).join('')}`, {
-        suggestions: [...new Set(findings.map(({ fix }) => fix)), 'regctl up --timeout 10m, to wait longer; what is applied stays and can be continued'],
-        details: { findings: findings.map(({ object, why }) => `${object}: ${why}`) },
-      })
+      throw clusterError(
+        'NOT_READY',
+        `${progress
+          .filter(({ done }) => !done)
+          .map(({ text }) => text)
+          .join(
+            ', ',
+          )} ready after ${Math.round(timeoutMs / 1000)} s${findings.map(({ object, why }) => `\n  ${object}: ${why}`).join('')}`,
+        {
+          suggestions: [
+            ...new Set(findings.map(({ fix }) => fix)),
+            'regctl up --timeout 10m, to wait longer; what is applied stays and can be continued',
+          ],
+          details: { findings: findings.map(({ object, why }) => `${object}: ${why}`) },
+        },
+      )
     }
     await ports.clock.sleep(700, ports.signal)
   }

@@ -22,16 +22,22 @@ export async function selfTest(ports: Ports, at: Installation): Promise<string> 
   for (const check of CHECKS) {
     for (;;) {
       const { status, body } = await ports.pods.request(
-        namespace, name, at.port,
+        namespace,
+        name,
+        at.port,
         { method: check.method, path: check.path, headers: { host: `localhost:${at.port}` } },
         ports.signal,
       )
       if (status === check.status) break
       // The proxy is ready before its first connection upstream is.
       if (status < 500 || ports.clock.now() > deadline) {
-        throw clusterError('SELF_TEST', `${check.what} through the node proxy of ${pod.spec?.nodeName} got ${status} instead of ${check.status}: ${body.slice(0, 200)}`, {
-          suggestions: ['regctl doctor', `kubectl logs -n ${namespace} ${name}`],
-        })
+        throw clusterError(
+          'SELF_TEST',
+          `${check.what} through the node proxy of ${pod.spec?.nodeName} got ${status} instead of ${check.status}: ${body.slice(0, 200)}`,
+          {
+            suggestions: ['regctl doctor', `kubectl logs -n ${namespace} ${name}`],
+          },
+        )
       }
       await ports.clock.sleep(500, ports.signal)
     }

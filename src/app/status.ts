@@ -1,5 +1,5 @@
 import type { V1Node, V1Pod } from '@kubernetes/client-node'
-import { nodeNamespace, NODE_PROXY, REGISTRY } from '../domain/installation.ts'
+import { NODE_PROXY, nodeNamespace, REGISTRY } from '../domain/installation.ts'
 import type { KubeObject } from '../domain/kube-object.ts'
 import { expectations } from '../domain/policy/expectation.ts'
 import type { Grant } from '../domain/policy/grant.ts'
@@ -11,9 +11,15 @@ import { type Installed, requireInstalled } from './installed.ts'
 import { proxyTemplate, trustDomainOf } from './mesh.ts'
 import { prove } from './prove.ts'
 import { isReady, nodeProxyPods, proxyConfig, registryPods } from './proxy.ts'
-import { storageUse, type StorageUse } from './storage-use.ts'
+import { type StorageUse, storageUse } from './storage-use.ts'
 
-export type PodState = { readonly pod: string; readonly node: string; readonly ready: boolean; readonly image: string; readonly imageId: string }
+export type PodState = {
+  readonly pod: string
+  readonly node: string
+  readonly ready: boolean
+  readonly image: string
+  readonly imageId: string
+}
 
 export type Status = {
   readonly namespace: string
@@ -70,19 +76,25 @@ function podState(pod: V1Pod, container: string): PodState {
 
 type Seen = { readonly pods: readonly V1Pod[]; readonly proxies: readonly V1Pod[]; readonly nodes: readonly V1Node[] }
 
-async function problemsOf(ports: Ports, { at, settings }: Installed, grants: readonly Grant[], seen: Seen): Promise<Status['problems']> {
+async function problemsOf(
+  ports: Ports,
+  { at, settings }: Installed,
+  grants: readonly Grant[],
+  seen: Seen,
+): Promise<Status['problems']> {
   const problems: { what: string; fix: string }[] = []
   const say = (what: string, fix: string) => problems.push({ what, fix })
   for (const { object, why, fix } of await diagnose(ports, at)) say(`${object}: ${why}`, fix)
   if (!seen.pods.some(isReady)) say('no registry pod is ready', 'regctl up')
   for (const node of seen.nodes) {
     const name = node.metadata?.name ?? ''
-    if (!seen.proxies.some((pod) => pod.spec?.nodeName === name && isReady(pod))) say(`node ${name} has no ready proxy, so it cannot pull`, `kubectl get pods -n ${nodeNamespace(at)} -o wide`)
+    if (!seen.proxies.some((pod) => pod.spec?.nodeName === name && isReady(pod)))
+      say(`node ${name} has no ready proxy, so it cannot pull`, `kubectl get pods -n ${nodeNamespace(at)} -o wide`)
   }
   const template = await proxyTemplate(ports, nodeNamespace(at), settings.revision)
   if (seen.pods.some(isReady)) {
     try {
-      await prove(ports, at, expectations(at, trustDomainOf(template), grants), 0)
+      await prove(ports, at, async () => expectations(at, trustDomainOf(template), grants), 0)
     } catch (error) {
       if (!(error instanceof RegctlError)) throw error
       say(error.message, error.suggestions[0] ?? 'regctl doctor')
@@ -90,16 +102,30 @@ async function problemsOf(ports: Ports, { at, settings }: Installed, grants: rea
   }
   for (const pod of seen.proxies.filter(isReady)) {
     const { rejected } = await proxyConfig(ports, pod, at.port)
-    for (const { listener, details } of rejected.filter((one) => !one.listener.startsWith('registry_ipv6_'))) say(`the proxy of node ${pod.spec?.nodeName} refused an update of listener ${listener}: ${details}`, 'regctl up')
+    for (const { listener, details } of rejected.filter((one) => !one.listener.startsWith('registry_ipv6_')))
+      say(`the proxy of node ${pod.spec?.nodeName} refused an update of listener ${listener}: ${details}`, 'regctl up')
   }
-  const daemonSet = await ports.kube.get({ apiVersion: 'apps/v1', kind: 'DaemonSet', namespace: nodeNamespace(at), name: NODE_PROXY })
+  const daemonSet = await ports.kube.get({
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    namespace: nodeNamespace(at),
+    name: NODE_PROXY,
+  })
   if (daemonSet === undefined) say('the node proxy is not installed', 'regctl up')
-  else if (imageOf(daemonSet) !== template.container.image) say(`Istio has moved on: it injects ${template.container.image}, the node proxy runs ${imageOf(daemonSet)}`, 'regctl up')
-  if ((await ports.kube.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: at.namespace, name: REGISTRY })) === undefined) say('the registry is not installed', 'regctl up')
+  else if (imageOf(daemonSet) !== template.container.image)
+    say(
+      `Istio has moved on: it injects ${template.container.image}, the node proxy runs ${imageOf(daemonSet)}`,
+      'regctl up',
+    )
+  if (
+    (await ports.kube.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: at.namespace, name: REGISTRY })) ===
+    undefined
+  )
+    say('the registry is not installed', 'regctl up')
   return problems
 }
 
 function imageOf(daemonSet: KubeObject): string | undefined {
-  const spec = daemonSet['spec'] as { template: { spec: { containers: { image?: string }[] } } }
+  const spec = daemonSet.spec as { template: { spec: { containers: { image?: string }[] } } }
   return spec.template.spec.containers[0]?.image
 }

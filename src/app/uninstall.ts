@@ -20,14 +20,22 @@ export type UninstallResult = {
  * Removes what regctl owns: what serves first, the policies after its last request, the namespaces last.
  * @throws conflict error (exit 4) DATA_WOULD_GO on emptydir without `deleteData`
  */
-export async function uninstall(ports: Ports, namespace: string, options: { readonly deleteData: boolean; readonly timeoutMs: number }): Promise<UninstallResult> {
+export async function uninstall(
+  ports: Ports,
+  namespace: string,
+  options: { readonly deleteData: boolean; readonly timeoutMs: number },
+): Promise<UninstallResult> {
   const { kube, report } = ports
   const installed = await findInstalled(kube, namespace)
   const at: Installation = installed?.at ?? { namespace, port: 5000, clusterDomain: 'cluster.local' }
   if (installed?.settings.storage === 'emptydir' && !options.deleteData) {
-    throw conflictError('DATA_WOULD_GO', 'the registry keeps its images in its pod (storage emptydir), so they go with it', {
-      suggestions: ['regctl down --delete-data'],
-    })
+    throw conflictError(
+      'DATA_WOULD_GO',
+      'the registry keeps its images in its pod (storage emptydir), so they go with it',
+      {
+        suggestions: ['regctl down --delete-data'],
+      },
+    )
   }
   const owned = await ownedObjects(kube, at)
   const workloads = owned.filter((object) => WORKLOAD_KINDS.has(object.kind))
@@ -42,7 +50,8 @@ export async function uninstall(ports: Ports, namespace: string, options: { read
   await report.step('Remove policies, settings and builders’ listeners', async () => {
     await tidyBuilders(ports, at, owned)
     const rest = owned.filter((object) => !WORKLOAD_KINDS.has(object.kind) && object.kind !== 'Namespace')
-    for (const object of [...rest].reverse()) if (options.deleteData || object.kind !== 'PersistentVolumeClaim') await remove(object)
+    for (const object of [...rest].reverse())
+      if (options.deleteData || object.kind !== 'PersistentVolumeClaim') await remove(object)
   })
   const claims = await kube.list({ apiVersion: 'v1', kind: 'PersistentVolumeClaim' }, { namespace })
   const foreign = await foreignObjects(kube, at)
@@ -59,7 +68,12 @@ export async function uninstall(ports: Ports, namespace: string, options: { read
   return { removed, foreign: foreign.map(describeRef), dataKept }
 }
 
-async function podsGone(ports: Ports, at: Installation, timeoutMs: number, note: (text: string) => void): Promise<void> {
+async function podsGone(
+  ports: Ports,
+  at: Installation,
+  timeoutMs: number,
+  note: (text: string) => void,
+): Promise<void> {
   const deadline = ports.clock.now() + timeoutMs
   for (;;) {
     const left = [...(await registryPods(ports, at)), ...(await nodeProxyPods(ports, at))]
@@ -67,9 +81,13 @@ async function podsGone(ports: Ports, at: Installation, timeoutMs: number, note:
     note(`${left.length} pods left`)
     if (ports.clock.now() > deadline) {
       const names = left.map((pod) => `${pod.metadata?.namespace}/${pod.metadata?.name}`).join(', ')
-      throw clusterError('PODS_STAY', `pod ${names} did not end in ${Math.round(timeoutMs / 1000)} s; the policies stay until they do`, {
-        suggestions: ['regctl down, again', `kubectl describe pod -n ${names.replace('/', ' ')}`],
-      })
+      throw clusterError(
+        'PODS_STAY',
+        `pod ${names} did not end in ${Math.round(timeoutMs / 1000)} s; the policies stay until they do`,
+        {
+          suggestions: ['regctl down, again', `kubectl describe pod -n ${names.replace('/', ' ')}`],
+        },
+      )
     }
     await ports.clock.sleep(500, ports.signal)
   }
@@ -77,8 +95,12 @@ async function podsGone(ports: Ports, at: Installation, timeoutMs: number, note:
 
 /** Granted namespaces get back the labels and Sidecars they had. */
 async function tidyBuilders(ports: Ports, at: Installation, owned: readonly KubeObject[]): Promise<void> {
-  const names = new Set(owned.filter((object) => object.kind === 'Sidecar').map((object) => object.metadata.namespace ?? ''))
-  for (const policy of owned) if (policy.metadata.labels?.['regctl.dev/grant'] !== undefined) names.add(policy.metadata.labels['regctl.dev/grant'])
+  const names = new Set(
+    owned.filter((object) => object.kind === 'Sidecar').map((object) => object.metadata.namespace ?? ''),
+  )
+  for (const policy of owned)
+    if (policy.metadata.labels?.['regctl.dev/grant'] !== undefined)
+      names.add(policy.metadata.labels['regctl.dev/grant'])
   for (const name of names) {
     if (name === at.namespace || name === nodeNamespace(at)) continue
     const namespace = await ports.kube.get(namespaceRef(name))
@@ -99,19 +121,27 @@ async function foreignObjects(kube: Kube, at: Installation): Promise<readonly Ob
   return lists
     .flat()
     .filter((object) => !isOurs(object, at) && !FURNITURE.test(object.metadata.name))
-    .filter((object) => object.metadata.ownerReferences === undefined && object.metadata.deletionTimestamp === undefined)
+    .filter(
+      (object) => object.metadata.ownerReferences === undefined && object.metadata.deletionTimestamp === undefined,
+    )
     .map(refOf)
 }
 
-async function namespacesGone({ kube, clock, signal }: Ports, at: Installation, removed: readonly string[], timeoutMs: number): Promise<void> {
+async function namespacesGone(
+  { kube, clock, signal }: Ports,
+  at: Installation,
+  removed: readonly string[],
+  timeoutMs: number,
+): Promise<void> {
   const deadline = clock.now() + timeoutMs
   for (const name of [at.namespace, nodeNamespace(at)]) {
     if (!removed.includes(`Namespace ${name}`)) continue
     while ((await kube.get(namespaceRef(name))) !== undefined) {
       if (clock.now() > deadline)
-        throw clusterError('NAMESPACE_STAYS', `namespace "${name}" is still being deleted`, { suggestions: [`kubectl get namespace ${name} -o yaml`] })
+        throw clusterError('NAMESPACE_STAYS', `namespace "${name}" is still being deleted`, {
+          suggestions: [`kubectl get namespace ${name} -o yaml`],
+        })
       await clock.sleep(500, signal)
     }
   }
 }
-

@@ -1,5 +1,5 @@
-import { RegctlCommand } from '../command.ts'
 import type { Finding } from '../app/doctor.ts'
+import { RegctlCommand } from '../command.ts'
 
 export default class Doctor extends RegctlCommand {
   static override summary = 'Check the cluster and the installation, and say what to do about each finding.'
@@ -9,7 +9,10 @@ export default class Doctor extends RegctlCommand {
   async run(): Promise<{ readonly findings: readonly Finding[] }> {
     const { flags } = await this.parse(Doctor)
     const ports = await this.ports(flags)
-    const [{ doctor }, { findingsText }] = await Promise.all([import('../app/doctor.ts'), import('../ui/findings-text.ts')])
+    const [{ doctor }, { findingsText }] = await Promise.all([
+      import('../app/doctor.ts'),
+      import('../ui/findings-text.ts'),
+    ])
     const findings = await doctor(ports, flags.namespace)
     this.log(findingsText(findings))
     if (findings.some(({ level }) => level === 'problem')) process.exitCode = 6

@@ -5,7 +5,8 @@ import { milliseconds } from '../domain/duration.ts'
 
 export default class Down extends RegctlCommand {
   static override summary = 'Remove the registry, the node proxies and every grant; image data stays.'
-  static override description = 'Objects of others in the namespaces are named and left. A later up finds the data again.'
+  static override description =
+    'Objects of others in the namespaces are named and left. A later up finds the data again.'
   static override examples = [
     { description: 'Remove it, keep the images.', command: '<%= config.bin %> down' },
     { description: 'Remove everything.', command: '<%= config.bin %> down --delete-data' },
@@ -23,7 +24,10 @@ export default class Down extends RegctlCommand {
     const result = await uninstall(ports, flags.namespace, { deleteData: flags['delete-data'], timeoutMs })
     for (const object of result.foreign) ports.report.warn(`left: ${object}, which is not regctl's`)
     this.log(result.removed.length === 0 ? 'Nothing to remove.' : `Removed ${result.removed.length} objects.`)
-    if (result.dataKept) this.log(`The image data stays in namespace ${flags.namespace}; regctl up finds it again, regctl down --delete-data deletes it.`)
+    if (result.dataKept)
+      this.log(
+        `The image data stays in namespace ${flags.namespace}; regctl up finds it again, regctl down --delete-data deletes it.`,
+      )
     return result
   }
 }

@@ -9,8 +9,14 @@ export default class Grant extends RegctlCommand {
   static override description =
     'Also gives the namespace what its pods need to have localhost:5000: Istio injection and a listener. Returns when the registry follows; a grant that cannot be proven is taken back.'
   static override examples = [
-    { description: 'example-builder may push example and all below it.', command: '<%= config.bin %> grant example-builder example' },
-    { description: 'One service account, one repository.', command: '<%= config.bin %> grant ci team/app --service-account pusher --exact' },
+    {
+      description: 'example-builder may push example and all below it.',
+      command: '<%= config.bin %> grant example-builder example',
+    },
+    {
+      description: 'One service account, one repository.',
+      command: '<%= config.bin %> grant ci team/app --service-account pusher --exact',
+    },
   ]
   static override args = grantArgs
   static override flags = {
@@ -18,7 +24,10 @@ export default class Grant extends RegctlCommand {
     exact: Flags.boolean({ summary: 'The repository alone, nothing below it.', default: false }),
     'read-only': Flags.boolean({ summary: 'Pull the repository and list its tags, nothing else.', default: false }),
     pods: Flags.string({ summary: 'Only pods with this label get the listener.', helpValue: 'KEY=VALUE' }),
-    inject: Flags.boolean({ summary: 'Turn injection on although applications there run without a proxy.', default: false }),
+    inject: Flags.boolean({
+      summary: 'Turn injection on although applications there run without a proxy.',
+      default: false,
+    }),
     'merge-sidecar': Flags.boolean({ summary: "Put the listener into the namespace's own Sidecar.", default: false }),
     timeout: Flags.string({ summary: 'How long to wait for the proof.', default: '30s', helpValue: 'DURATION' }),
   }
@@ -43,9 +52,12 @@ export default class Grant extends RegctlCommand {
       { ...pods, inject: flags.inject, mergeSidecar: flags['merge-sidecar'], timeoutMs },
     )
     for (const warning of result.warnings) ports.report.warn(warning)
-    for (const [key, value] of Object.entries(result.addedLabels)) this.log(`Labelled namespace ${args.namespace} with ${key}=${value}; the last revoke takes it off.`)
+    for (const [key, value] of Object.entries(result.addedLabels))
+      this.log(`Labelled namespace ${args.namespace} with ${key}=${value}; the last revoke takes it off.`)
     const what = `${flags['read-only'] ? 'pull' : 'push to'} ${args.repository}${flags.exact ? '' : ' and all below it'}`
-    this.log(`${serviceAccount ?? 'Every service account'} of ${args.namespace} may ${what}${result.changed ? '' : ' (nothing to change)'}.`)
+    this.log(
+      `${serviceAccount ?? 'Every service account'} of ${args.namespace} may ${what}${result.changed ? '' : ' (nothing to change)'}.`,
+    )
     if (result.provenIn === 0) ports.report.warn('no registry pod is ready, so nothing is proven yet: regctl status')
     return result
   }

@@ -9,17 +9,25 @@ export default class Grants extends RegctlCommand {
     const { flags } = await this.parse(Grants)
     const ports = await this.ports(flags)
     const [{ readGrants }, { requireInstalled }, { table }] = await Promise.all([
-      import('../app/grants.ts'), import('../app/installed.ts'), import('../ui/table.ts'),
+      import('../app/grants.ts'),
+      import('../app/installed.ts'),
+      import('../ui/table.ts'),
     ])
     const { at } = await requireInstalled(ports.kube, flags.namespace)
-    const grants = [...(await readGrants(ports.kube, at))].sort((a, b) => (`${a.namespace} ${a.repository}` < `${b.namespace} ${b.repository}` ? -1 : 1))
+    const grants = [...(await readGrants(ports.kube, at))].sort((a, b) =>
+      `${a.namespace} ${a.repository}` < `${b.namespace} ${b.repository}` ? -1 : 1,
+    )
     const rows = grants.map((grant) => [
       grant.namespace,
       grant.serviceAccount ?? 'every one',
       grant.exact ? grant.repository : `${grant.repository} and below`,
       grant.readOnly ? 'read' : 'write',
     ])
-    this.log(rows.length === 0 ? 'No grants. Next: regctl grant NAMESPACE REPOSITORY' : table(['NAMESPACE', 'SERVICE ACCOUNT', 'REPOSITORY', 'ACCESS'], rows))
+    this.log(
+      rows.length === 0
+        ? 'No grants. Next: regctl grant NAMESPACE REPOSITORY'
+        : table(['NAMESPACE', 'SERVICE ACCOUNT', 'REPOSITORY', 'ACCESS'], rows),
+    )
     return { grants }
   }
 }

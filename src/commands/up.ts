@@ -4,7 +4,12 @@ import { RegctlCommand } from '../command.ts'
 import { milliseconds } from '../domain/duration.ts'
 import { givenSettings, settingFlags } from '../flags/settings.ts'
 
-type Planned = { readonly dryRun: true; readonly changes: readonly { readonly object: string; readonly action: string }[]; readonly diff: string; readonly compared: 'server' | 'local' }
+type Planned = {
+  readonly dryRun: true
+  readonly changes: readonly { readonly object: string; readonly action: string }[]
+  readonly diff: string
+  readonly compared: 'server' | 'local'
+}
 
 export default class Up extends RegctlCommand {
   static override summary = 'Install or update the registry, its policies and a proxy on every node.'
@@ -26,15 +31,22 @@ export default class Up extends RegctlCommand {
     const timeoutMs = milliseconds(flags.timeout)
     const given = givenSettings(flags)
     const ports = await this.ports(flags)
-    const [{ planInstall }, { install }] = await Promise.all([import('../app/install-plan.ts'), import('../app/install.ts')])
+    const [{ planInstall }, { install }] = await Promise.all([
+      import('../app/install-plan.ts'),
+      import('../app/install.ts'),
+    ])
     const plan = await ports.report.step('Look at the cluster', () => planInstall(ports, flags.namespace, given))
     if (flags['dry-run']) {
       const { planText } = await import('../ui/plan-text.ts')
       const diff = planText(plan.changes, plan.surplus)
       const compared = plan.comparedLocally ? 'local' : 'server'
       this.log(diff === '' ? 'Nothing would change.' : diff)
-      this.logToStderr(`Compared ${compared === 'local' ? 'locally, where a namespace does not exist yet' : 'by the API server'}; nothing was changed.`)
-      const changes = plan.changes.filter(({ action }) => action !== 'unchanged').map(({ ref, action }) => ({ object: `${ref.kind} ${ref.name}`, action }))
+      this.logToStderr(
+        `Compared ${compared === 'local' ? 'locally, where a namespace does not exist yet' : 'by the API server'}; nothing was changed.`,
+      )
+      const changes = plan.changes
+        .filter(({ action }) => action !== 'unchanged')
+        .map(({ ref, action }) => ({ object: `${ref.kind} ${ref.name}`, action }))
       return { dryRun: true, changes, diff, compared }
     }
     const result = await install(ports, plan, { wait: flags.wait, timeoutMs })

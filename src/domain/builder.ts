@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
+import { INSTALLATION_LABEL, type Installation, ownerLabels } from './installation.ts'
 import type { KubeObject } from './kube-object.ts'
-import { type Installation, INSTALLATION_LABEL, ownerLabels } from './installation.ts'
 import { GRANT_LABEL } from './policy/grant.ts'
 import { loopbackListener } from './stack/mesh.ts'
 
@@ -51,8 +51,7 @@ export function builderSidecar(
 /** Is the listener in this Sidecar already, whoever wrote it? */
 export function hasListener(at: Installation, spec: SidecarSpec): boolean {
   return (spec.egress ?? []).some(
-    (entry) =>
-      entry['bind'] === '127.0.0.1' && (entry['port'] as { number?: number } | undefined)?.number === at.port,
+    (entry) => entry.bind === '127.0.0.1' && (entry.port as { number?: number } | undefined)?.number === at.port,
   )
 }
 
@@ -68,6 +67,7 @@ export function withoutListener(at: Installation, spec: SidecarSpec): SidecarSpe
   }
 }
 
-export const isOwnSidecar = (sidecar: KubeObject): boolean => sidecar.metadata.labels?.[INSTALLATION_LABEL] !== undefined
+export const isOwnSidecar = (sidecar: KubeObject): boolean =>
+  sidecar.metadata.labels?.[INSTALLATION_LABEL] !== undefined
 
-export const specOf = (sidecar: KubeObject): SidecarSpec => sidecar['spec'] as SidecarSpec
+export const specOf = (sidecar: KubeObject): SidecarSpec => sidecar.spec as SidecarSpec

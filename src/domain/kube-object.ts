@@ -17,14 +17,28 @@ export type Metadata = {
   readonly labels?: Readonly<Record<string, string>>
   readonly annotations?: Readonly<Record<string, string>>
   readonly ownerReferences?: readonly OwnerReference[]
-  readonly managedFields?: readonly { readonly manager?: string; readonly operation?: string; readonly fieldsV1?: unknown }[]
+  readonly managedFields?: readonly {
+    readonly manager?: string
+    readonly operation?: string
+    readonly fieldsV1?: unknown
+  }[]
   readonly [field: string]: unknown
 }
 
-export type OwnerReference = { readonly apiVersion: string; readonly kind: string; readonly name: string; readonly uid: string }
+export type OwnerReference = {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly name: string
+  readonly uid: string
+}
 
 /** The address of one object. */
-export type ObjectRef = { readonly apiVersion: string; readonly kind: string; readonly namespace?: string; readonly name: string }
+export type ObjectRef = {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly namespace?: string
+  readonly name: string
+}
 
 export function refOf(object: KubeObject): ObjectRef {
   const { name, namespace } = object.metadata

@@ -1,6 +1,10 @@
-import type { V1PolicyRule, RbacV1Subject } from '@kubernetes/client-node'
+import type { RbacV1Subject, V1PolicyRule } from '@kubernetes/client-node'
 
-type RoleLike = { readonly kind: string; readonly metadata?: { readonly name?: string; readonly namespace?: string }; readonly rules?: readonly V1PolicyRule[] | null }
+type RoleLike = {
+  readonly kind: string
+  readonly metadata?: { readonly name?: string; readonly namespace?: string }
+  readonly rules?: readonly V1PolicyRule[] | null
+}
 type BindingLike = {
   readonly metadata?: { readonly namespace?: string }
   readonly roleRef: { readonly kind: string; readonly name: string }
@@ -9,7 +13,8 @@ type BindingLike = {
 
 /** Does a rule allow creating this subresource of pods, such as `pods/exec`? */
 function reaches(rule: V1PolicyRule, resource: string): boolean {
-  const has = (list: readonly string[] | undefined, ...values: readonly string[]) => values.some((value) => (list ?? []).includes(value))
+  const has = (list: readonly string[] | undefined, ...values: readonly string[]) =>
+    values.some((value) => (list ?? []).includes(value))
   return (
     has(rule.apiGroups, '', '*') &&
     // exec over a WebSocket is a GET.
@@ -20,7 +25,9 @@ function reaches(rule: V1PolicyRule, resource: string): boolean {
 }
 
 const subjectText = (subject: RbacV1Subject): string =>
-  subject.kind === 'ServiceAccount' ? `service account ${subject.namespace}/${subject.name}` : `${subject.kind.toLowerCase()} ${subject.name}`
+  subject.kind === 'ServiceAccount'
+    ? `service account ${subject.namespace}/${subject.name}`
+    : `${subject.kind.toLowerCase()} ${subject.name}`
 
 /** Who may use `resource` on the pods of `namespace`, by every role and binding of the cluster. */
 export function subjectsWith(

@@ -26,7 +26,8 @@ export function repositoryName(text: string): string {
   for (const component of text.split('/')) {
     if (component === '') refuse('it has an empty path component')
     if (RESERVED.has(component)) refuse(`"${component}" is reserved for the registry's own paths`)
-    if (!COMPONENT.test(component)) refuse(`path component "${component}" must be a-z and 0-9, joined by one of . _ __ or -`)
+    if (!COMPONENT.test(component))
+      refuse(`path component "${component}" must be a-z and 0-9, joined by one of . _ __ or -`)
   }
   return text
 }

@@ -40,7 +40,16 @@ export function mergeSettings(kept: Settings | undefined, given: GivenSettings):
 
 const QUANTITY = /^(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$/
 const UNIT: Readonly<Record<string, number>> = {
-  Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50, k: 1e3, M: 1e6, G: 1e9, T: 1e12, P: 1e15,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
 }
 
 /** Bytes of a storage quantity. */
@@ -67,9 +76,13 @@ function validSettings(settings: Settings): Settings {
  */
 export function checkChange(kept: Settings, wanted: Settings): void {
   const refuse = (what: string, from: string, to: string): never => {
-    throw conflictError('SETTING_FIXED', `${what} is "${from}" and cannot become "${to}" without losing what is there`, {
-      suggestions: ['regctl down --delete-data, then regctl up with the new value'],
-    })
+    throw conflictError(
+      'SETTING_FIXED',
+      `${what} is "${from}" and cannot become "${to}" without losing what is there`,
+      {
+        suggestions: ['regctl down --delete-data, then regctl up with the new value'],
+      },
+    )
   }
   if (kept.port !== wanted.port) refuse('the port', String(kept.port), String(wanted.port))
   if (kept.storage !== wanted.storage) refuse('the storage', kept.storage, wanted.storage)

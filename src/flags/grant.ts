@@ -1,12 +1,20 @@
 import { Args, Flags } from '@oclif/core'
-import { namespaceName, serviceAccountName } from '../domain/policy/identity.ts'
 import type { PodLabel } from '../domain/builder.ts'
+import { namespaceName, serviceAccountName } from '../domain/policy/identity.ts'
 import { repositoryName } from '../domain/repository.ts'
 import { usageError } from '../errors.ts'
 
 export const grantArgs = {
-  namespace: Args.string({ description: 'Namespace of the builders.', required: true, parse: async (text) => namespaceName(text) }),
-  repository: Args.string({ description: 'Repository they may push to, such as example: itself and all below it.', required: true, parse: async (text) => repositoryName(text) }),
+  namespace: Args.string({
+    description: 'Namespace of the builders.',
+    required: true,
+    parse: async (text) => namespaceName(text),
+  }),
+  repository: Args.string({
+    description: 'Repository they may push to, such as example: itself and all below it.',
+    required: true,
+    parse: async (text) => repositoryName(text),
+  }),
 }
 
 export const serviceAccountFlag = Flags.string({

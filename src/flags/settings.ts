@@ -1,18 +1,25 @@
 import { Flags } from '@oclif/core'
-import { usageError } from '../errors.ts'
 import { DEFAULTS, type GivenSettings } from '../domain/settings.ts'
+import { usageError } from '../errors.ts'
 
-const back = (name: string) => Flags.boolean({ summary: `Go back to the default ${name}.`, helpGroup: 'RESET', default: false })
+const back = (name: string) =>
+  Flags.boolean({ summary: `Go back to the default ${name}.`, helpGroup: 'RESET', default: false })
 
 /** What `up` and `render` take. A flag that is not given keeps what an earlier `up` was given; `--no-FLAG` ends it. */
 export const settingFlags = {
   port: Flags.integer({ summary: `Port of the registry everywhere (${DEFAULTS.port}).`, helpValue: 'PORT' }),
-  revision: Flags.string({ summary: "Istio revision or tag that injects the proxies (the mesh's default).", helpValue: 'REV' }),
+  revision: Flags.string({
+    summary: "Istio revision or tag that injects the proxies (the mesh's default).",
+    helpValue: 'REV',
+  }),
   storage: Flags.string({ summary: 'Where image data lives (pvc).', options: ['pvc', 'emptydir'] }),
   'storage-class': Flags.string({ summary: "StorageClass of the volume (the cluster's default).", helpValue: 'NAME' }),
   size: Flags.string({ summary: `Size of the volume (${DEFAULTS.size}).`, helpValue: 'QUANTITY' }),
   image: Flags.string({ summary: `Image of the registry (${DEFAULTS.image}).`, helpValue: 'IMAGE' }),
-  'istio-version': Flags.string({ summary: 'Istio version to assume, where istiod does not tell its own.', helpValue: 'VERSION' }),
+  'istio-version': Flags.string({
+    summary: 'Istio version to assume, where istiod does not tell its own.',
+    helpValue: 'VERSION',
+  }),
   'no-revision': back('revision'),
   'no-storage': back('storage'),
   'no-storage-class': back('storage class'),

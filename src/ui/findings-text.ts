@@ -5,6 +5,9 @@ const MARK = { ok: theme.good('✔'), note: theme.caution('•'), problem: theme
 
 export function findingsText(findings: readonly Finding[]): string {
   return findings
-    .map(({ level, what, fix }) => `${MARK[level]} ${what}${fix === undefined ? '' : `\n  ${theme.faint('fix:')} ${theme.command(fix)}`}`)
+    .map(
+      ({ level, what, fix }) =>
+        `${MARK[level]} ${what}${fix === undefined ? '' : `\n  ${theme.faint('fix:')} ${theme.command(fix)}`}`,
+    )
     .join('\n')
 }

@@ -4,7 +4,8 @@ import { theme } from './theme.ts'
 
 const state = (ready: boolean): string => (ready ? theme.good('ready') : theme.bad('not ready'))
 
-const gibibytes = (bytes: number): string => (bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`)
+const gibibytes = (bytes: number): string =>
+  bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`
 
 export function statusText(status: Status): string {
   const { storage } = status
@@ -15,12 +16,20 @@ export function statusText(status: Status): string {
       ['WHAT', 'WHERE', 'STATE', 'IMAGE'],
       [
         ...status.registry.map((pod) => ['registry', pod.node, state(pod.ready), pod.imageId || pod.image]),
-        ...status.nodes.map(({ node, proxy }) => ['node proxy', node, proxy === null ? theme.bad('missing') : state(proxy.ready), proxy?.image ?? '']),
+        ...status.nodes.map(({ node, proxy }) => [
+          'node proxy',
+          node,
+          proxy === null ? theme.bad('missing') : state(proxy.ready),
+          proxy?.image ?? '',
+        ]),
       ],
     ),
     `Storage: ${storage.kind}${size}${used}. Kubernetes ${status.versions.kubernetes}. Grants: ${status.grants.length}.`,
   ]
-  if (status.problems.length === 0) return [...parts, theme.good(`All is well: localhost:${status.port} serves on every node.`)].join('\n\n')
-  const problems = status.problems.map(({ what, fix }) => `${theme.bad('✖')} ${what}\n  ${theme.faint('fix:')} ${theme.command(fix)}`)
+  if (status.problems.length === 0)
+    return [...parts, theme.good(`All is well: localhost:${status.port} serves on every node.`)].join('\n\n')
+  const problems = status.problems.map(
+    ({ what, fix }) => `${theme.bad('✖')} ${what}\n  ${theme.faint('fix:')} ${theme.command(fix)}`,
+  )
   return [...parts, problems.join('\n')].join('\n\n')
 }

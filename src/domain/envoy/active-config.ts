@@ -12,34 +12,34 @@ export type ActiveConfig = {
 
 /** Reads `GET /config_dump?resource=dynamic_listeners` of a registry's proxy. */
 export function activeConfig(dump: string, port: number): ActiveConfig {
-  const listeners = ((JSON.parse(dump) as Json)['configs'] ?? []) as readonly Json[]
+  const listeners = ((JSON.parse(dump) as Json).configs ?? []) as readonly Json[]
   const active = listeners.flatMap((entry) => {
-    const listener = (entry['active_state'] as Json | undefined)?.['listener'] as Json | undefined
+    const listener = (entry.active_state as Json | undefined)?.listener as Json | undefined
     return listener === undefined ? [] : [listener]
   })
   return {
     chains: active.flatMap((listener) => chainsOf(listener, port)),
     rejected: listeners.flatMap((entry) => {
-      const error = entry['error_state'] as Json | undefined
+      const error = entry.error_state as Json | undefined
       if (error === undefined) return []
-      return [{ listener: String(entry['name']), details: String(error['details'] ?? 'no details') }]
+      return [{ listener: String(entry.name), details: String(error.details ?? 'no details') }]
     }),
   }
 }
 
 function chainsOf(listener: Json, port: number): readonly (readonly RbacFilter[])[] {
-  const chains = (listener['filter_chains'] ?? []) as readonly Json[]
+  const chains = (listener.filter_chains ?? []) as readonly Json[]
   return chains
-    .filter((chain) => (chain['filter_chain_match'] as Json | undefined)?.['destination_port'] === port)
-    .flatMap((chain) => (chain['filters'] ?? []) as readonly Json[])
-    .filter((filter) => filter['name'] === 'envoy.filters.network.http_connection_manager')
-    .map((filter) => ((filter['typed_config'] as Json)['http_filters'] ?? []) as readonly Json[])
+    .filter((chain) => (chain.filter_chain_match as Json | undefined)?.destination_port === port)
+    .flatMap((chain) => (chain.filters ?? []) as readonly Json[])
+    .filter((filter) => filter.name === 'envoy.filters.network.http_connection_manager')
+    .map((filter) => ((filter.typed_config as Json).http_filters ?? []) as readonly Json[])
     .map((filters) => filters.flatMap(rbacRules))
 }
 
 function rbacRules(filter: Json): readonly RbacFilter[] {
-  const config = filter['typed_config'] as Json | undefined
+  const config = filter.typed_config as Json | undefined
   if (!String(config?.['@type']).endsWith('envoy.extensions.filters.http.rbac.v3.RBAC')) return []
-  const rules = config?.['rules'] as RbacFilter | undefined
+  const rules = config?.rules as RbacFilter | undefined
   return rules === undefined ? [] : [rules]
 }

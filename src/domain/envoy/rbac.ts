@@ -17,7 +17,9 @@ type Json = Readonly<Record<string, unknown>>
 
 export type RbacFilter = {
   readonly action?: string
-  readonly policies?: Readonly<Record<string, { readonly permissions?: readonly Json[]; readonly principals?: readonly Json[] }>>
+  readonly policies?: Readonly<
+    Record<string, { readonly permissions?: readonly Json[]; readonly principals?: readonly Json[] }>
+  >
 }
 
 /** A matcher this evaluator does not know: the rules cannot be judged, so nothing is proven. */
@@ -28,7 +30,10 @@ export class UnknownMatcher extends Error {
   }
 }
 
-export type Decision = { readonly allowed: boolean; /** The policy that decided, when one did. */ readonly policy?: string }
+export type Decision = {
+  readonly allowed: boolean /** The policy that decided, when one did. */
+  readonly policy?: string
+}
 
 /** Runs the filters in their order: a DENY that matches ends it, an ALLOW filter needs a match. */
 export function decide(filters: readonly RbacFilter[], request: Request): Decision {
@@ -54,49 +59,49 @@ export function decide(filters: readonly RbacFilter[], request: Request): Decisi
 const listOf = (value: unknown, key: string): readonly Json[] => (value as Record<string, readonly Json[]>)[key] ?? []
 
 function permits(rule: Json, request: Request): boolean {
-  if (rule['any'] === true) return true
-  if ('and_rules' in rule) return listOf(rule['and_rules'], 'rules').every((inner) => permits(inner, request))
-  if ('or_rules' in rule) return listOf(rule['or_rules'], 'rules').some((inner) => permits(inner, request))
-  if ('not_rule' in rule) return !permits(rule['not_rule'] as Json, request)
-  if ('destination_port' in rule) return rule['destination_port'] === request.port
-  if ('url_path' in rule) return matches((rule['url_path'] as Json)['path'] as Json, request.path)
-  if ('header' in rule) return headerMatches(rule['header'] as Json, request)
-  if ('uri_template' in rule) return templateMatches(rule['uri_template'] as Json, request.path)
+  if (rule.any === true) return true
+  if ('and_rules' in rule) return listOf(rule.and_rules, 'rules').every((inner) => permits(inner, request))
+  if ('or_rules' in rule) return listOf(rule.or_rules, 'rules').some((inner) => permits(inner, request))
+  if ('not_rule' in rule) return !permits(rule.not_rule as Json, request)
+  if ('destination_port' in rule) return rule.destination_port === request.port
+  if ('url_path' in rule) return matches((rule.url_path as Json).path as Json, request.path)
+  if ('header' in rule) return headerMatches(rule.header as Json, request)
+  if ('uri_template' in rule) return templateMatches(rule.uri_template as Json, request.path)
   throw new UnknownMatcher(rule)
 }
 
 function isPrincipal(id: Json, request: Request): boolean {
-  if (id['any'] === true) return true
-  if ('and_ids' in id) return listOf(id['and_ids'], 'ids').every((inner) => isPrincipal(inner, request))
-  if ('or_ids' in id) return listOf(id['or_ids'], 'ids').some((inner) => isPrincipal(inner, request))
-  if ('not_id' in id) return !isPrincipal(id['not_id'] as Json, request)
+  if (id.any === true) return true
+  if ('and_ids' in id) return listOf(id.and_ids, 'ids').every((inner) => isPrincipal(inner, request))
+  if ('or_ids' in id) return listOf(id.or_ids, 'ids').some((inner) => isPrincipal(inner, request))
+  if ('not_id' in id) return !isPrincipal(id.not_id as Json, request)
   if ('authenticated' in id) {
-    const name = (id['authenticated'] as Json)['principal_name']
+    const name = (id.authenticated as Json).principal_name
     return name === undefined || matches(name as Json, request.principal)
   }
-  if ('filter_state' in id && (id['filter_state'] as Json)['key'] === 'io.istio.peer_principal')
-    return matches((id['filter_state'] as Json)['string_match'] as Json, request.principal)
-  if ('header' in id) return headerMatches(id['header'] as Json, request)
-  if ('url_path' in id) return matches((id['url_path'] as Json)['path'] as Json, request.path)
+  if ('filter_state' in id && (id.filter_state as Json).key === 'io.istio.peer_principal')
+    return matches((id.filter_state as Json).string_match as Json, request.principal)
+  if ('header' in id) return headerMatches(id.header as Json, request)
+  if ('url_path' in id) return matches((id.url_path as Json).path as Json, request.path)
   throw new UnknownMatcher(id)
 }
 
 function headerMatches(header: Json, request: Request): boolean {
-  const value = { ':method': request.method, ':authority': request.host, ':path': request.path }[String(header['name'])]
-  if (value === undefined) throw new UnknownMatcher({ [`header ${String(header['name'])}`]: true })
-  const found = header['present_match'] === true || matches(header['string_match'] as Json | undefined, value)
-  return header['invert_match'] === true ? !found : found
+  const value = { ':method': request.method, ':authority': request.host, ':path': request.path }[String(header.name)]
+  if (value === undefined) throw new UnknownMatcher({ [`header ${String(header.name)}`]: true })
+  const found = header.present_match === true || matches(header.string_match as Json | undefined, value)
+  return header.invert_match === true ? !found : found
 }
 
 function matches(matcher: Json | undefined, value: string): boolean {
   if (matcher === undefined) throw new UnknownMatcher({})
-  const fold = (text: unknown) => (matcher['ignore_case'] === true ? String(text).toLowerCase() : String(text))
-  if ('exact' in matcher) return fold(value) === fold(matcher['exact'])
-  if ('prefix' in matcher) return fold(value).startsWith(fold(matcher['prefix']))
-  if ('suffix' in matcher) return fold(value).endsWith(fold(matcher['suffix']))
-  if ('contains' in matcher) return fold(value).includes(fold(matcher['contains']))
+  const fold = (text: unknown) => (matcher.ignore_case === true ? String(text).toLowerCase() : String(text))
+  if ('exact' in matcher) return fold(value) === fold(matcher.exact)
+  if ('prefix' in matcher) return fold(value).startsWith(fold(matcher.prefix))
+  if ('suffix' in matcher) return fold(value).endsWith(fold(matcher.suffix))
+  if ('contains' in matcher) return fold(value).includes(fold(matcher.contains))
   if ('safe_regex' in matcher) {
-    const expression = String((matcher['safe_regex'] as Json)['regex'])
+    const expression = String((matcher.safe_regex as Json).regex)
     return new RegExp(`^(?:${expression.replaceAll(/\\Q(.*?)\\E/g, (_, text: string) => quoted(text))})$`).test(value)
   }
   throw new UnknownMatcher(matcher)
@@ -104,7 +109,7 @@ function matches(matcher: Json | undefined, value: string): boolean {
 
 /** `*` is one path segment, `**` any number of them (envoy uri_template_lib). */
 function templateMatches(extension: Json, path: string): boolean {
-  const template = (extension['typed_config'] as Json | undefined)?.['path_template']
+  const template = (extension.typed_config as Json | undefined)?.path_template
   if (typeof template !== 'string') throw new UnknownMatcher(extension)
   const expression = template
     .split(/(\*\*|\*)/)

@@ -1,5 +1,5 @@
-import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { type Installation, ownerLabels, registrySelector } from '../installation.ts'
+import type { KubeObject, OwnerReference } from '../kube-object.ts'
 
 /** The part of Istio's AuthorizationPolicy that regctl writes. https://istio.io/latest/docs/reference/config/security/authorization-policy/ */
 export type Source = { readonly principals?: readonly string[]; readonly notPrincipals?: readonly string[] }

@@ -16,7 +16,11 @@ const ELSEWHERE = 'regctl-probe--elsewhere'
 /** The whole matrix for these grants: what each grantee may and may not, what nodes and strangers may not. */
 export function expectations(at: Installation, trustDomain: string, grants: readonly Grant[]): readonly Expectation[] {
   const request = (principal: string, method: string, path: string): Request => ({
-    principal, method, path, host: localHosts(at)[0] ?? '', port: at.port,
+    principal,
+    method,
+    path,
+    host: localHosts(at)[0] ?? '',
+    port: at.port,
   })
   const node = spiffeId(trustDomain, nodeNamespace(at), NODE_PROXY)
   const stranger = spiffeId(trustDomain, 'regctl-probe-stranger', 'default')
@@ -42,7 +46,12 @@ function grantExpectations(
   const below = `/v2/${grant.repository}/below/manifests/1`
   const label = `${grant.namespace} on ${grant.repository}`
   const coveredElsewhere = grants.some(
-    (other) => !other.readOnly && !other.exact && other !== grant && sharesIdentity(other, grant) && isWithin(grant.repository, other.repository),
+    (other) =>
+      !other.readOnly &&
+      !other.exact &&
+      other !== grant &&
+      sharesIdentity(other, grant) &&
+      isWithin(grant.repository, other.repository),
   )
   return [
     { request: request(who, 'GET', manifest), allowed: true, why: `${label}: read` },
@@ -53,9 +62,15 @@ function grantExpectations(
           { request: request(who, 'PUT', manifest), allowed: true, why: `${label}: push` },
           ...(grant.exact && !coveredElsewhere
             ? [{ request: request(who, 'PUT', below), allowed: false, why: `${label}: nothing below an exact grant` }]
-            : grant.exact ? [] : [{ request: request(who, 'PUT', below), allowed: true, why: `${label}: push below` }]),
+            : grant.exact
+              ? []
+              : [{ request: request(who, 'PUT', below), allowed: true, why: `${label}: push below` }]),
         ]),
-    { request: request(who, 'PUT', `/v2/${ELSEWHERE}/manifests/1`), allowed: false, why: `${label}: nothing elsewhere` },
+    {
+      request: request(who, 'PUT', `/v2/${ELSEWHERE}/manifests/1`),
+      allowed: false,
+      why: `${label}: nothing elsewhere`,
+    },
     { request: request(who, 'DELETE', manifest), allowed: false, why: `${label}: no deletion` },
   ]
 }
@@ -71,7 +86,12 @@ export function revokedExpectations(
     sharesIdentity(other, revoked) &&
     (other.repository === revoked.repository || (!other.exact && isWithin(revoked.repository, other.repository)))
   const principal = spiffeId(trustDomain, revoked.namespace, revoked.serviceAccount ?? ANY)
-  const base = { principal, host: localHosts(at)[0] ?? '', port: at.port, path: `/v2/${revoked.repository}/manifests/1` }
+  const base = {
+    principal,
+    host: localHosts(at)[0] ?? '',
+    port: at.port,
+    path: `/v2/${revoked.repository}/manifests/1`,
+  }
   const label = `${revoked.namespace} on ${revoked.repository}`
   const reads = left.some((other) => sharesIdentity(other, revoked) && (!other.readOnly || covers(other)))
   return [

@@ -1,5 +1,5 @@
-import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
+import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { authorizationPolicy } from './authorization-policy.ts'
 import { GRANT_LABEL, type Grant, LISTINGS, writePaths } from './grant.ts'
 import { principalOf } from './identity.ts'
@@ -54,7 +54,9 @@ export function fence(at: Installation, grants: readonly Grant[], resourceVersio
           { operation: { ports, paths: LISTINGS } },
         ],
       },
-      { to: [{ operation: { ports, paths: ['/v2/_catalog*'] } }, { operation: { ports, notPaths: ['/v2/', '/v2/*'] } }] },
+      {
+        to: [{ operation: { ports, paths: ['/v2/_catalog*'] } }, { operation: { ports, notPaths: ['/v2/', '/v2/*'] } }],
+      },
     ],
   })
   if (resourceVersion === undefined) return policy

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import type { Installation } from '../installation.ts'
+import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { isWithin } from '../repository.ts'
 import { authorizationPolicy, type Operation } from './authorization-policy.ts'
 import { type Identity, principalOf } from './identity.ts'
@@ -18,7 +18,13 @@ const ANNOTATION = 'regctl.dev/grant'
 
 /** Two grants with the same key are the same grant. */
 export function grantKey(grant: Grant): string {
-  return [grant.namespace, grant.serviceAccount ?? '*', grant.repository, grant.exact ? 'exact' : 'subtree', grant.readOnly ? 'read' : 'write'].join(' ')
+  return [
+    grant.namespace,
+    grant.serviceAccount ?? '*',
+    grant.repository,
+    grant.exact ? 'exact' : 'subtree',
+    grant.readOnly ? 'read' : 'write',
+  ].join(' ')
 }
 
 /** Readable start, unique end: a repository may hold characters and lengths that an object name may not. */
@@ -39,15 +45,19 @@ export const LISTINGS = ['/v2/_catalog*', '*/tags/list', '*/tags/list/'] as cons
 export function writePaths(grant: Grant): readonly string[] {
   const base = `/v2/${grant.repository}`
   if (grant.readOnly) return []
-  return grant.exact
-    ? [`${base}/manifests/{*}`, `${base}/blobs/uploads/`, `${base}/blobs/uploads/{*}`]
-    : [`${base}/*`]
+  return grant.exact ? [`${base}/manifests/{*}`, `${base}/blobs/uploads/`, `${base}/blobs/uploads/{*}`] : [`${base}/*`]
 }
 
 function readPaths(grant: Grant): readonly string[] {
   const base = `/v2/${grant.repository}`
   return grant.exact
-    ? [`${base}/manifests/{*}`, `${base}/blobs/{*}`, `${base}/blobs/uploads/{*}`, `${base}/tags/list`, `${base}/referrers/{*}`]
+    ? [
+        `${base}/manifests/{*}`,
+        `${base}/blobs/{*}`,
+        `${base}/blobs/uploads/{*}`,
+        `${base}/tags/list`,
+        `${base}/referrers/{*}`,
+      ]
     : [`${base}/*`]
 }
 

@@ -1,5 +1,5 @@
-import type { KubeObject } from '../kube-object.ts'
 import { type Installation, nodeNamespace, ownerLabels } from '../installation.ts'
+import type { KubeObject } from '../kube-object.ts'
 
 const free = (list: string, port: number): string =>
   `(!has(object.spec.${list}) || object.spec.${list}.all(c, !has(c.ports) || c.ports.all(p, !has(p.hostPort) || p.hostPort != ${port})))`

@@ -1,5 +1,5 @@
-import type { KubeObject } from '../kube-object.ts'
 import { type Installation, NODE_PROXY, nodeNamespace, ownerLabels, REGISTRY, serviceHost } from '../installation.ts'
+import type { KubeObject } from '../kube-object.ts'
 
 type Patch = {
   readonly applyTo: string
@@ -7,7 +7,13 @@ type Patch = {
   readonly patch: { readonly operation: string; readonly value: Readonly<Record<string, unknown>> }
 }
 
-function envoyFilter(at: Installation, name: string, namespace: string, app: string, configPatches: readonly Patch[]): KubeObject {
+function envoyFilter(
+  at: Installation,
+  name: string,
+  namespace: string,
+  app: string,
+  configPatches: readonly Patch[],
+): KubeObject {
   return {
     apiVersion: 'networking.istio.io/v1alpha3',
     kind: 'EnvoyFilter',
@@ -25,7 +31,8 @@ const onRegistryHttp = (value: Readonly<Record<string, unknown>>): Patch => ({
     operation: 'MERGE',
     value: {
       typed_config: {
-        '@type': 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
+        '@type':
+          'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager',
         ...value,
       },
     },
@@ -94,7 +101,11 @@ export function nodeListener(at: Installation): KubeObject {
       match,
       patch: { operation: 'MERGE', value: { filter_chain_match: { source_prefix_ranges: [LOOPBACK.v4] } } },
     },
-    { applyTo: 'LISTENER', match: { context: 'SIDECAR_OUTBOUND' }, patch: { operation: 'ADD', value: ipv6Listener(at) } },
+    {
+      applyTo: 'LISTENER',
+      match: { context: 'SIDECAR_OUTBOUND' },
+      patch: { operation: 'ADD', value: ipv6Listener(at) },
+    },
   ])
 }
 

@@ -1,5 +1,5 @@
-import type { KubeObject } from '../kube-object.ts'
 import { type Installation, ownerLabels, REGISTRY, registrySelector, serviceHost } from '../installation.ts'
+import type { KubeObject } from '../kube-object.ts'
 
 const meta = (at: Installation, name: string, namespace = at.namespace) => ({
   name,

@@ -1,6 +1,6 @@
 import type { V1Container, V1EnvVar } from '@kubernetes/client-node'
-import type { KubeObject } from '../kube-object.ts'
 import { type Installation, NODE_PROXY, nodeNamespace, ownerLabels } from '../installation.ts'
+import type { KubeObject } from '../kube-object.ts'
 import { injectionLabel } from './injection.ts'
 import { loopbackListener } from './mesh.ts'
 import type { ProxyTemplate } from './mesh-facts.ts'
@@ -19,11 +19,17 @@ export function templatePod(namespace: string, revision: string | undefined): Ku
     metadata: {
       name: `${NODE_PROXY}-template`,
       namespace,
-      labels: { app: NODE_PROXY, 'sidecar.istio.io/inject': 'true', ...(revision === undefined ? {} : injectionLabel(revision)) },
+      labels: {
+        app: NODE_PROXY,
+        'sidecar.istio.io/inject': 'true',
+        ...(revision === undefined ? {} : injectionLabel(revision)),
+      },
       annotations: { 'inject.istio.io/templates': 'gateway' },
     },
-    spec: { automountServiceAccountToken: false, // Without a policy of its own the API server makes it Always, because `auto` looks like a tag-less image.
-      containers: [{ name: 'istio-proxy', image: 'auto', imagePullPolicy: 'IfNotPresent' }] },
+    spec: {
+      automountServiceAccountToken: false, // Without a policy of its own the API server makes it Always, because `auto` looks like a tag-less image.
+      containers: [{ name: 'istio-proxy', image: 'auto', imagePullPolicy: 'IfNotPresent' }],
+    },
   }
 }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { V1ConfigMap, V1Deployment, V1PersistentVolumeClaimSpec, V1PodTemplateSpec } from '@kubernetes/client-node'
-import type { KubeObject } from '../kube-object.ts'
 import { type Installation, ownerLabels } from '../installation.ts'
+import type { KubeObject } from '../kube-object.ts'
 import type { Settings } from '../settings.ts'
 import { injectionLabel } from './injection.ts'
 import type { MeshFacts } from './mesh-facts.ts'
@@ -25,9 +25,9 @@ export function registryObjects(
         case 'ConfigMap':
           return { ...object, data: { 'config.yml': configText(object, at) } }
         case 'PersistentVolumeClaim':
-          return { ...object, spec: claimSpec(object['spec'] as V1PersistentVolumeClaimSpec, settings) }
+          return { ...object, spec: claimSpec(object.spec as V1PersistentVolumeClaimSpec, settings) }
         case 'Service':
-          return { ...object, spec: withPort(object['spec'], at.port) as Record<string, unknown> }
+          return { ...object, spec: withPort(object.spec, at.port) as Record<string, unknown> }
         case 'Deployment':
           return deployment(object, at, settings, mesh, configHash)
         default:
@@ -89,11 +89,14 @@ function deployment(
   mesh: Pick<MeshFacts, 'connectionSettings'>,
   configHash: string,
 ): KubeObject {
-  const spec = withPort(object['spec'], at.port) as NonNullable<V1Deployment['spec']>
+  const spec = withPort(object.spec, at.port) as NonNullable<V1Deployment['spec']>
   const template: V1PodTemplateSpec = spec.template
   const pod = template.spec
   if (pod === undefined) throw new Error('assets/manifests/registry.yaml: the Deployment has no pod')
-  const labels = { ...template.metadata?.labels, ...(settings.revision === undefined ? {} : injectionLabel(settings.revision)) }
+  const labels = {
+    ...template.metadata?.labels,
+    ...(settings.revision === undefined ? {} : injectionLabel(settings.revision)),
+  }
   return {
     ...object,
     spec: {

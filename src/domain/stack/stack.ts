@@ -1,8 +1,8 @@
+import { type Installation, nodeNamespace, ownerLabels } from '../installation.ts'
+import { inApplyOrder } from '../kinds.ts'
+import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { fence, namespaceFence, readNodes } from '../policy/fence.ts'
 import { type Grant, grantPolicy } from '../policy/grant.ts'
-import { type Installation, nodeNamespace, ownerLabels } from '../installation.ts'
-import type { KubeObject, OwnerReference } from '../kube-object.ts'
-import { inApplyOrder } from '../kinds.ts'
 import type { Settings } from '../settings.ts'
 import { hostPortPolicy } from './admission.ts'
 import { nodeListener, pathHardening, refusalBody } from './envoy-filter.ts'
@@ -42,7 +42,9 @@ export function stack(
     readNodes(at),
     fence(at, grants),
     ...grants.map((grant) => grantPolicy(at, grant, owners.get(grant.namespace))),
-    ...[...new Set(grants.map((grant) => grant.namespace))].map((name) => namespaceFence(at, name, grants, owners.get(name))),
+    ...[...new Set(grants.map((grant) => grant.namespace))].map((name) =>
+      namespaceFence(at, name, grants, owners.get(name)),
+    ),
     nodeProxy(at, mesh.proxy),
   ])
 }
