@@ -2,7 +2,7 @@ import { describeRef, type KubeObject, refOf } from '../domain/kube-object.ts'
 import { expectations } from '../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy, writesOverlap } from '../domain/policy/grant.ts'
 import { preconditionError, RegctlError } from '../errors.ts'
-import type { Ports } from '../ports.ts'
+import type { Kube, Ports } from '../ports.ts'
 import { type BuilderOptions, type BuilderPlan, planBuilder, prepareBuilder } from './builder.ts'
 import { grantsOf, namespaceRef, ownerOf, readGrants, settleFences } from './grants.ts'
 import { type Installed, requireInstalled } from './installed.ts'
@@ -66,7 +66,11 @@ export async function grant(
     policy: grantName(wanted),
     changed: !held || plan.sidecar !== undefined || plan.merge !== undefined || Object.keys(plan.labels).length > 0,
     addedLabels: plan.labels,
-    warnings: [...overlapWarnings(wanted, before), ...preparationRemarks(plan, options)],
+    warnings: [
+      ...overlapWarnings(wanted, before),
+      ...preparationRemarks(plan, options),
+      ...(await podSecurityWarnings(kube, namespace)),
+    ],
     provenIn,
   }
 }
@@ -126,5 +130,16 @@ function preparationRemarks(plan: BuilderPlan, options: Pick<BuilderOptions, 'po
       : [
           `pods of the namespace that run already get localhost at their next start (${describeRef(refOf(plan.sidecar))})`,
         ]),
+  ]
+}
+
+/** Without Istio's CNI plugin a sidecar's pod has a privileged init container, which these levels refuse. */
+async function podSecurityWarnings(kube: Kube, namespace: KubeObject): Promise<readonly string[]> {
+  const level = namespace.metadata.labels?.['pod-security.kubernetes.io/enforce']
+  if (level !== 'baseline' && level !== 'restricted') return []
+  const sets = await kube.list({ apiVersion: 'apps/v1', kind: 'DaemonSet' })
+  if (sets.some((set) => set.metadata.name === 'istio-cni-node')) return []
+  return [
+    `namespace ${namespace.metadata.name} enforces PodSecurity level ${level}, which refuses Istio's init container: its pods will not start until Istio's CNI plugin is installed or the level is privileged`,
   ]
 }
