@@ -1,4 +1,4 @@
-import { Listr, ListrLogger, ProcessOutput } from 'listr2'
+import { DefaultRenderer, Listr, ListrLogger, ProcessOutput } from 'listr2'
 import type { Reporter } from '../ports.ts'
 import { stderrTheme as theme } from './theme.ts'
 
@@ -61,7 +61,7 @@ function liveReporter(stream: NodeJS.WriteStream): Reporter {
         return run((text) => outer(`${title}: ${text}`))
       }
       let outcome: { readonly value: Awaited<ReturnType<typeof run>> } | undefined
-      const list = new Listr<undefined>(
+      const list = new Listr<undefined, typeof LiveRenderer>(
         {
           title,
           task: async (_context, task) => {
@@ -72,7 +72,7 @@ function liveReporter(stream: NodeJS.WriteStream): Reporter {
           },
         },
         {
-          renderer: 'default',
+          renderer: LiveRenderer,
           // Signals are the command's business; listr2 would end the process.
           registerSignalListeners: false,
           // The command prints the error; below the step it would stand twice.
@@ -91,6 +91,11 @@ function liveReporter(stream: NodeJS.WriteStream): Reporter {
     info: (text) => say(`${text}\n`),
     warn: (text) => say(warning(text)),
   }
+}
+
+/** listr2 11 asks whether stdout is a terminal, and takes another renderer, on stdout, when it is not. */
+class LiveRenderer extends DefaultRenderer {
+  static override nonTTY = true
 }
 
 /** listr2 draws on stdout, which is for data. */

@@ -112,6 +112,7 @@ function deployment(
         },
         spec: {
           ...pod,
+          initContainers: (pod.initContainers ?? []).map((container) => ({ ...container, image: settings.image })),
           containers: pod.containers.map((container) => ({ ...container, image: settings.image })),
           volumes: (pod.volumes ?? []).map((volume) =>
             volume.name === 'data' && settings.storage === 'emptydir' ? { name: 'data', emptyDir: {} } : volume,
