@@ -8,6 +8,7 @@ const root = join(import.meta.dirname, '..')
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   commands: ['app', 'domain', 'errors', 'command', 'flags', 'ui'],
   flags: ['domain', 'errors'],
+  hooks: [],
   app: ['app', 'domain', 'ports', 'errors'],
   domain: ['domain', 'errors'],
   adapters: ['adapters', 'domain', 'ports', 'errors'],
@@ -21,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Each package's one home, so that replacing it touches one place. */
 const HOME: Readonly<Record<string, RegExp>> = {
-  '@oclif/core': /^(commands\/|flags\/|command\.ts|main\.ts)/,
+  '@oclif/core': /^(commands\/|flags\/|hooks\/|command\.ts|main\.ts)/,
   '@kubernetes/client-node': /^adapters\/kube\//,
   execa: /^adapters\/exec\.ts/,
   listr2: /^ui\/tasks\.ts/,
@@ -75,7 +76,9 @@ test('names say what a file is about', () => {
   expect(sources.filter((file) => vague.test(file) || file !== file.toLowerCase() || file.includes('_'))).toEqual([])
 })
 
-test('only command files have a default export', () => {
-  const wrong = sources.filter((file) => /^export default/m.test(read(`src/${file}`)) !== file.startsWith('commands/'))
+test('only commands and hooks have a default export', () => {
+  const wrong = sources.filter(
+    (file) => /^export default/m.test(read(`src/${file}`)) !== /^(commands|hooks)\//.test(file),
+  )
   expect(wrong).toEqual([])
 })

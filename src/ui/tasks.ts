@@ -10,7 +10,8 @@ export type ReporterOptions = {
 
 export function reporter({ quiet, stream = process.stderr }: ReporterOptions): Reporter {
   if (quiet) return quietReporter(stream)
-  return stream.isTTY ? liveReporter(stream) : plainReporter(stream)
+  // A terminal that does not know its width (some CI systems) would get one letter a line.
+  return stream.isTTY && stream.columns > 20 ? liveReporter(stream) : plainReporter(stream)
 }
 
 function quietReporter(stream: NodeJS.WriteStream): Reporter {
