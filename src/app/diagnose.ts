@@ -6,6 +6,9 @@ import { isReady, nodeProxyPods, registryPods } from './proxy.ts'
 /** Why one object is not as it should be, and the command that helps. */
 export type Finding = { readonly object: string; readonly why: string; readonly fix: string }
 
+/** The init container of assets/manifests/registry.yaml that holds the registry back. */
+const GATE = 'policies-in-force'
+
 const EVENT = { apiVersion: 'v1', kind: 'Event' } as const
 
 /** Looks at every pod of the installation that is not ready, and at the workloads that could not make one. */
@@ -21,7 +24,9 @@ async function podFinding(ports: Ports, pod: V1Pod): Promise<Finding> {
   const { namespace = '', name = '' } = pod.metadata ?? {}
   const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])]
   const stuck = statuses.find((status) => !status.ready && stateText(status) !== undefined)
+  const gated = statuses.some(({ name, state }) => name === GATE && state?.running !== undefined)
   const reasons = [
+    ...(gated ? ['it waits for its policies, which are not in force in its proxy'] : []),
     stuck === undefined
       ? (pod.status?.reason ?? pod.status?.phase ?? 'unknown')
       : `container ${stuck.name} ${stateText(stuck)}`,
@@ -69,6 +74,7 @@ async function workloadFindings(ports: Ports, namespace: string): Promise<readon
 }
 
 function fixFor(reasons: string, namespace: string, name: string): string {
+  if (reasons.includes('waits for its policies')) return 'regctl up'
   if (/ErrImagePull|ImagePullBackOff/.test(reasons)) return 'regctl up --image AN_IMAGE_THE_NODES_CAN_PULL'
   if (/unbound|PersistentVolumeClaim/.test(reasons)) return 'regctl up --storage-class NAME, or --storage emptydir'
   if (/violates PodSecurity/.test(reasons))

@@ -1,5 +1,5 @@
 import { WORKLOAD_KINDS } from '../domain/kinds.ts'
-import { describeRef, type KubeObject, refOf } from '../domain/kube-object.ts'
+import { describeRef, type KubeObject, refKey, refOf } from '../domain/kube-object.ts'
 import type { Change } from '../domain/plan.ts'
 import { expectations } from '../domain/policy/expectation.ts'
 import { STATE } from '../domain/stack/stack.ts'
@@ -68,9 +68,7 @@ async function applyAll(
   for (const object of plan.wanted) {
     if (!wanted(object)) continue
     note(describeRef(refOf(object)))
-    const fresh = plan.changes.find(
-      (change) => change.after?.metadata.name === object.metadata.name && change.ref.kind === object.kind,
-    )
+    const fresh = plan.changes.find((change) => refKey(change.ref) === refKey(refOf(object)))
     if (isFence(object) && fresh?.action !== 'create') continue
     await applyOne(ports, object)
     if (object.kind === 'ConfigMap' && object.metadata.name === STATE) await keepHttpSecret(ports.kube, plan.at)
