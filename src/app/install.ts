@@ -3,7 +3,7 @@ import { describeRef, type KubeObject, refKey, refOf } from '../domain/kube-obje
 import type { Change } from '../domain/plan.ts'
 import { expectations } from '../domain/policy/expectation.ts'
 import { STATE } from '../domain/stack/stack.ts'
-import { clusterError, conflictError, RegctlError } from '../errors.ts'
+import { clusterError, RegctlError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
 import { keepAcceptedFilters } from './filter-rollback.ts'
 import { namespaceRef, readGrants, settleFences } from './grants.ts'
