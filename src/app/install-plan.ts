@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
+import type { V1PersistentVolumeClaim } from '@kubernetes/client-node'
 import { type Installation, nodeNamespace, ownerLabels } from '../domain/installation.ts'
 import { type KubeObject, type OwnerReference, refKey, refOf } from '../domain/kube-object.ts'
 import { type Change, changeOf, comparable } from '../domain/plan.ts'
 import { GRANT_LABEL, type Grant } from '../domain/policy/grant.ts'
-import { checkChange, type GivenSettings, mergeSettings, type Settings } from '../domain/settings.ts'
+import { checkChange, DEFAULTS, type GivenSettings, mergeSettings, type Settings } from '../domain/settings.ts'
 import type { MeshFacts } from '../domain/stack/mesh-facts.ts'
 import { stack } from '../domain/stack/stack.ts'
 import { conflictError } from '../errors.ts'
@@ -11,7 +12,7 @@ import type { Kube, Ports } from '../ports.ts'
 import { namespaceRef, ownerOf, readGrants } from './grants.ts'
 import { allInstalled } from './installed.ts'
 import { meshFacts } from './mesh.ts'
-import { liveObjects, ownedObjects } from './ownership.ts'
+import { isOurs, liveObjects, ownedObjects } from './ownership.ts'
 
 export type InstallPlan = {
   readonly at: Installation
@@ -44,8 +45,10 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
       },
     )
   }
-  const settings = mergeSettings(kept?.settings, given)
-  if (kept !== undefined) checkChange(kept.settings, settings)
+  const before = kept?.settings ?? (await settingsOfData(kube, namespace))
+  const settings = mergeSettings(before, given)
+  // After a `down` only the data is left to lose; the port is free again.
+  if (before !== undefined) checkChange(kept === undefined ? { ...before, port: settings.port } : before, settings)
   const mesh = await meshFacts(ports, namespace, settings)
   const at: Installation = { namespace, port: settings.port, clusterDomain: mesh.clusterDomain }
   const grants = kept === undefined ? [] : await readGrants(kube, at)
@@ -57,6 +60,18 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
   const live = await liveObjects(kube, at, wanted)
   const { changes, comparedLocally } = await compare(kube, at, wanted, live)
   return { at, settings, mesh, grants, wanted, surplus: await surplusOf(kube, at, wanted), changes, comparedLocally }
+}
+
+/** What the volume that a `down` left says of the settings; undefined where there is none. */
+async function settingsOfData(kube: Kube, namespace: string): Promise<Settings | undefined> {
+  const found = await kube.get({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name: 'registry-data' })
+  if (found === undefined || !isOurs(found, { namespace })) return undefined
+  const { storageClassName, resources } = (found as unknown as V1PersistentVolumeClaim).spec ?? {}
+  return {
+    ...DEFAULTS,
+    size: resources?.requests?.storage ?? DEFAULTS.size,
+    ...(storageClassName === undefined ? {} : { storageClass: storageClassName }),
+  }
 }
 
 async function compare(
