@@ -31,7 +31,8 @@ export async function createGroups(nodes: readonly string[]): Promise<void> {
 export function memoryInUse(): number | undefined {
   const stat = join(memory, tree, 'memory.stat')
   if (!existsSync(stat)) return undefined
-  const value = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(readFileSync(stat, 'utf8'))?.[1] ?? 0)
+  const value = (name: string): number =>
+    Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(readFileSync(stat, 'utf8'))?.[1] ?? 0)
   return value('total_rss') || value('anon')
 }
 
@@ -40,7 +41,10 @@ function groups(): string[] {
     const children = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
     return [...children.flatMap((child) => below(join(directory, child.name))), directory]
   }
-  return hierarchies.map((path) => join(path, tree)).filter((path) => existsSync(path)).flatMap(below)
+  return hierarchies
+    .map((path) => join(path, tree))
+    .filter((path) => existsSync(path))
+    .flatMap(below)
 }
 
 /** Ids of all processes in the tree, containers included. A group that vanishes while being read has none. */

@@ -1,11 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { readdir, readFile, readlink, rm, rmdir } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { processesInTree, removeGroups } from './cgroups.ts'
 import { run, succeeds, until } from './command.ts'
-import { bridge, forwardRules, places } from './network.ts'
+import { bridge, controlPlaneIp, forwardRules, places } from './network.ts'
 import { cniNetwork } from './node.ts'
 import { inState, state } from './paths.ts'
+import { restoreSysctls } from './sysctls.ts'
 
 /** Removes a lab in any condition, by what marks it as the lab's and not by what a record says was started. */
 export async function removeLab(): Promise<void> {
@@ -14,25 +16,32 @@ export async function removeLab(): Promise<void> {
   await unmountAll()
   await removeNetwork()
   await removeStrayFiles()
-  await until('the lab\'s cgroups are empty', async () => removeGroups(), 10)
-  await rm(state, { recursive: true, force: true })
+  await restoreSysctls()
+  await until("the lab's cgroups are empty", async () => removeGroups(), 10)
+  // Helpers of a killed `up` may still write for a moment.
+  await rm(state, { recursive: true, force: true, maxRetries: 10 })
 }
 
-export const hasRemains = (): boolean => existsSync(state) || existsSync(`/sys/class/net/${bridge}`) || processesInTree().length > 0
+export const hasRemains = (): boolean =>
+  existsSync(state) || existsSync(`/sys/class/net/${bridge}`) || processesInTree().length > 0
 
 /** In rounds, because a shim may start something between the listing and its end. */
 async function killAll(): Promise<void> {
-  await until('the lab\'s processes end', async () => {
-    const ids = processesInTree()
-    for (const id of ids) {
-      try {
-        process.kill(id, 'SIGKILL')
-      } catch {
-        // Already gone.
+  await until(
+    "the lab's processes end",
+    async () => {
+      const ids = processesInTree()
+      for (const id of ids) {
+        try {
+          process.kill(id, 'SIGKILL')
+        } catch {
+          // Already gone.
+        }
       }
-    }
-    return ids.length === 0
-  }, 12)
+      return ids.length === 0
+    },
+    12,
+  )
 }
 
 /** Shims keep their sockets in /run/containerd/s whatever containerd's state directory is; each bundle names its own. */
@@ -64,10 +73,21 @@ async function removeNetwork(): Promise<void> {
   }
   if (existsSync(`/sys/class/net/${bridge}`)) await run(['ip', 'link', 'del', bridge])
   // Once per leftover of a killed `up`.
-  for (const rule of forwardRules) while (await succeeds(['iptables', '-w', '-D', ...rule])) continue
+  for (const rule of forwardRules) {
+    let more = true
+    while (more) more = await succeeds(['iptables', '-w', '-D', ...rule])
+  }
+  // The first rule made these chains. They go only when they hold no rule and no policy.
+  for (const chain of ['INPUT', 'FORWARD', 'OUTPUT']) await succeeds(['iptables', '-w', '-X', chain])
+  // `ip netns add` mounted this on itself.
+  const namespaces = await readdir('/run/netns').catch(() => undefined)
+  if (namespaces?.length === 0) {
+    await succeeds(['umount', '/run/netns'])
+    await removeEmpty('/run/netns')
+  }
 }
 
-/** Paths that the kubelet and the CNI library write to whatever their configuration says. */
+/** Paths that the kubelet, the CNI library and the caller's kubectl write to whatever the lab's configuration says. */
 async function removeStrayFiles(): Promise<void> {
   for (const link of await readdir('/var/log/containers').catch(() => [])) {
     const path = join('/var/log/containers', link)
@@ -76,6 +96,7 @@ async function removeStrayFiles(): Promise<void> {
   for (const file of await readdir('/var/lib/cni/results').catch(() => [])) {
     if (file.startsWith(`${cniNetwork}-`)) await rm(join('/var/lib/cni/results', file))
   }
+  await rm(join(homedir(), '.kube', 'cache', 'discovery', `${controlPlaneIp}_6443`), { recursive: true, force: true })
   await removeEmpty('/var/log/containers', '/var/lib/cni/results', '/var/lib/cni')
 }
 

@@ -1,7 +1,7 @@
 import { execa } from 'execa'
 
 /** sbin holds ip and iptables, and is missing from the PATH of many non-login shells. */
-export const systemPath = `${process.env['PATH'] ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`
+export const systemPath = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`
 
 export interface RunOptions {
   readonly cwd?: string
@@ -30,14 +30,14 @@ export async function succeeds(argv: readonly string[], options: RunOptions = {}
 /** Asks again until the answer is yes; a failing question counts as no. */
 export async function until(what: string, ask: () => Promise<boolean>, seconds: number): Promise<void> {
   const deadline = Date.now() + seconds * 1000
-  let last: unknown
+  let last = ''
   while (Date.now() < deadline) {
     try {
       if (await ask()) return
     } catch (error) {
-      last = error
+      last = `: ${error instanceof Error ? error.message : String(error)}`
     }
     await new Promise((resolve) => setTimeout(resolve, 200))
   }
-  throw new Error(`${what}: not within ${seconds} s`, { cause: last })
+  throw new Error(`${what}: not within ${seconds} s${last}`)
 }

@@ -38,7 +38,9 @@ export async function requireMachine(): Promise<void> {
     throw new Error('the lab needs Linux on x86-64; point REGCTL_E2E_CONTEXT at any cluster with Istio instead')
   }
   if (process.getuid?.() !== 0) {
-    throw new Error('the lab needs root for namespaces and mounts: run it with sudo, or point REGCTL_E2E_CONTEXT at any cluster with Istio')
+    throw new Error(
+      'the lab needs root for namespaces and mounts: run it with sudo, or point REGCTL_E2E_CONTEXT at any cluster with Istio',
+    )
   }
   for (const [command, remedy] of Object.entries(commands)) {
     if (!(await succeeds(['sh', '-c', `command -v ${command}`]))) throw new Error(`"${command}" is missing: ${remedy}`)

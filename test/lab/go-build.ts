@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { run } from './command.ts'
 import { cached, type Recipe, texts } from './cache.ts'
+import { run } from './command.ts'
 import { source } from './paths.ts'
 
 export interface GoSet {
@@ -35,17 +35,35 @@ export const goSets = {
   },
   oci: {
     module: 'oci',
-    packages: ['github.com/distribution/distribution/v3/cmd/registry', 'github.com/google/go-containerregistry/cmd/crane'],
+    packages: [
+      'github.com/distribution/distribution/v3/cmd/registry',
+      'github.com/google/go-containerregistry/cmd/crane',
+    ],
   },
   coredns: { module: 'coredns', packages: ['github.com/coredns/coredns'] },
   kaniko: { module: 'kaniko', packages: ['github.com/GoogleContainerTools/kaniko/cmd/executor'] },
+} satisfies Record<string, GoSet>
+
+/** Tools that only some suites use and nothing in the cluster needs: built when asked for. */
+export const extraSets = {
+  skaffold: {
+    module: 'skaffold',
+    packages: ['github.com/GoogleContainerTools/skaffold/v2/cmd/skaffold'],
+    ldflags: ['-X github.com/GoogleContainerTools/skaffold/v2/pkg/skaffold/version.version=v2.16.1'],
+  },
 } satisfies Record<string, GoSet>
 
 const environment = { CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off' }
 
 export async function goRecipe(set: GoSet): Promise<Recipe> {
   const directory = join(source, 'go', set.module)
-  const flags = ['-mod=readonly', '-trimpath', '-buildvcs=false', '-ldflags', ['-s', '-w', ...(set.ldflags ?? [])].join(' ')]
+  const flags = [
+    '-mod=readonly',
+    '-trimpath',
+    '-buildvcs=false',
+    '-ldflags',
+    ['-s', '-w', ...(set.ldflags ?? [])].join(' '),
+  ]
   const names = (await readdir(directory)).sort()
   const version = await run(['go', 'env', 'GOVERSION', 'GOARCH'], { cwd: directory, env: environment })
   return {
@@ -61,5 +79,8 @@ export const buildGo = async (set: GoSet): Promise<string> => (await cached(awai
 
 /** A module's unpacked source, for the few files that images take from it. */
 export function moduleDirectory(set: GoSet, path: string): Promise<string> {
-  return run(['go', 'list', '-mod=readonly', '-m', '-f', '{{.Dir}}', path], { cwd: join(source, 'go', set.module), env: environment })
+  return run(['go', 'list', '-mod=readonly', '-m', '-f', '{{.Dir}}', path], {
+    cwd: join(source, 'go', set.module),
+    env: environment,
+  })
 }

@@ -1,4 +1,4 @@
-import { mkdir, symlink } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Listr, type ListrRendererValue } from 'listr2'
 import { installDns, installIstio, installStorage, waitForNodes } from './addons.ts'
@@ -9,18 +9,23 @@ import { until } from './command.ts'
 import { kubectl, startControlPlane, waitForControlPlane } from './control-plane.ts'
 import { requireMachine } from './debian.ts'
 import { fingerprint } from './fingerprint.ts'
-import { buildGo, type GoSet, goSets } from './go-build.ts'
+import { buildGo, extraSets, type GoSet, goSets } from './go-build.ts'
 import { buildArchives, imageReferences } from './images/images.ts'
 import { type LabInfo, readRecord, writeRecord } from './info.ts'
 import { locked } from './lock.ts'
 import { createNetwork, inNode, places } from './network.ts'
-import { loadImages, startNode, startRuntime } from './node.ts'
+import { daemonsOf, loadImages, runtimeOf, startNode, startRuntime } from './node.ts'
 import { inState, kubeconfig, tools } from './paths.ts'
 import { createPki } from './pki.ts'
-import { isHealthy } from './status.ts'
+import { relyingOn } from './processes.ts'
+import { heals } from './status.ts'
+import { saveSysctls } from './sysctls.ts'
+import { linkExtraTools, linkTools } from './tools.ts'
 
 export interface LabOptions {
   readonly renderer?: ListrRendererValue
+  /** Also build the tools that nothing in the cluster needs. */
+  readonly extraTools?: boolean
 }
 
 interface Parts {
@@ -37,15 +42,21 @@ const description: LabInfo = {
 
 /** Brings the lab up, or finds that the one that runs is the same and well. */
 export function labUp(options: LabOptions = {}): Promise<LabInfo> {
-  return locked(async () => {
-    await requireMachine()
-    const wanted = await fingerprint()
-    const record = await readRecord()
-    if (record?.fingerprint === wanted && (await isHealthy())) return record.info
-    await upTasks(options.renderer ?? 'default').run()
-    await writeRecord({ fingerprint: wanted, info: description })
-    return description
-  }, () => process.stderr.write('waiting for another run of the lab\n'))
+  return locked(
+    async () => {
+      await requireMachine()
+      const wanted = await fingerprint()
+      const renderer = options.renderer ?? 'default'
+      if ((await readRecord())?.fingerprint !== wanted || !(await heals())) {
+        await upTasks(renderer).run()
+        await writeRecord({ fingerprint: wanted, info: description })
+      }
+      if (options.extraTools) await extraTasks(renderer).run()
+      else await linkExtraTools(false)
+      return description
+    },
+    () => process.stderr.write('waiting for another run of the lab\n'),
+  )
 }
 
 export function labDown(): Promise<void> {
@@ -80,24 +91,35 @@ function upTasks(renderer: ListrRendererValue): Listr<Parts, ListrRendererValue>
         task: async () => {
           await startControlPlane(ctx.hyperkube)
           await Promise.all([
-            waitForControlPlane(),
-            ...places.map(async (place) => {
-              await startRuntime(place)
-              await loadImages(place, ctx.archives)
-            }),
+            relyingOn(['apiserver', 'etcd'], waitForControlPlane),
+            ...places.map((place) =>
+              relyingOn([runtimeOf(place)], async () => {
+                await startRuntime(place)
+                await loadImages(place, ctx.archives)
+              }),
+            ),
           ])
         },
       },
-      { title: 'Start the nodes', task: () => startNodes(ctx.hyperkube) },
+      {
+        title: 'Start the nodes',
+        task: () => relyingOn(['apiserver', ...places.flatMap(daemonsOf)], () => startNodes(ctx.hyperkube)),
+      },
       {
         title: 'Install DNS, storage and Istio',
         task: async () => {
-          await Promise.all([installStorage(), installDns(), installIstio()])
+          const daemons = ['controller-manager', 'scheduler', ...places.flatMap(daemonsOf)]
+          await relyingOn(daemons, () => Promise.all([installStorage(), installDns(), installIstio()]))
         },
       },
     ],
     { ctx, renderer },
   )
+}
+
+function extraTasks(renderer: ListrRendererValue): Listr<unknown, ListrRendererValue> {
+  const names = Object.keys(extraSets).join(', ')
+  return new Listr([{ title: `Build the extra tools: ${names}`, task: () => linkExtraTools(true) }], { renderer })
 }
 
 function buildTasks(): { title: string; task: () => Promise<void> }[] {
@@ -112,14 +134,11 @@ function buildTasks(): { title: string; task: () => Promise<void> }[] {
 async function layOut(): Promise<string> {
   await sweepCache()
   await mkdir(inState('home'), { recursive: true })
-  await mkdir(tools)
-  const hyperkube = join(await buildGo(goSets.kubernetes), 'kubernetes')
-  await symlink(hyperkube, join(tools, 'kubectl'))
-  await symlink(join(await buildGo(goSets.istio), 'istioctl'), join(tools, 'istioctl'))
-  for (const name of ['crane', 'registry']) await symlink(join(await buildGo(goSets.oci), name), join(tools, name))
+  await saveSysctls()
+  await linkTools()
   await createGroups(places.map(({ name }) => name))
   await Promise.all([createNetwork(), createPki()])
-  return hyperkube
+  return join(await buildGo(goSets.kubernetes), 'kubernetes')
 }
 
 /** One after the other: pod ranges are routed by node, and each Node states its own. */

@@ -3,7 +3,10 @@ import { createServer } from 'node:net'
 /** An abstract Unix socket: one holder per machine, gone with its process, no file to leave behind. */
 const name = '\0regctl-lab'
 
-export async function locked<Result>(work: () => Promise<Result>, onWait: () => void = () => undefined): Promise<Result> {
+export async function locked<Result>(
+  work: () => Promise<Result>,
+  onWait: () => void = () => undefined,
+): Promise<Result> {
   const server = await acquire(onWait)
   try {
     return await work()
@@ -17,7 +20,9 @@ async function acquire(onWait: () => void): Promise<ReturnType<typeof createServ
     const server = createServer()
     const held = await new Promise<boolean>((resolve, reject) => {
       server.once('listening', () => resolve(true))
-      server.once('error', (error: NodeJS.ErrnoException) => (error.code === 'EADDRINUSE' ? resolve(false) : reject(error)))
+      server.once('error', (error: NodeJS.ErrnoException) =>
+        error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
+      )
       server.listen(name)
     })
     if (held) return server

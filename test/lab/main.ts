@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process'
+import { parseArgs } from 'node:util'
 import { systemPath } from './command.ts'
 import type { LabInfo } from './info.ts'
 import { labDown, labInfo, labUp } from './lab.ts'
+import { inState } from './paths.ts'
 import { labStatus } from './status.ts'
 
-const usage = 'usage: npm run lab -- up | down | status | info | shell'
+const usage = 'usage: npm run lab -- up [--tools all] | down | status | info | shell'
 
 async function requireInfo(): Promise<LabInfo> {
   const info = await labInfo()
@@ -12,12 +14,14 @@ async function requireInfo(): Promise<LabInfo> {
   return info
 }
 
-const verbs: Readonly<Record<string, () => Promise<void>>> = {
-  up: async () => {
+const verbs: Readonly<Record<string, (extraTools: boolean) => Promise<void>>> = {
+  up: async (extraTools) => {
     const started = Date.now()
-    const info = await labUp()
+    const info = await labUp({ extraTools })
     const seconds = Math.round((Date.now() - started) / 1000)
-    process.stderr.write(`the lab is up (${seconds} s): export KUBECONFIG=${info.kubeconfig} PATH=${info.tools}:$PATH\n`)
+    process.stderr.write(
+      `the lab is up (${seconds} s): export KUBECONFIG=${info.kubeconfig} PATH=${info.tools}:$PATH\n`,
+    )
   },
   down: labDown,
   status: async () => {
@@ -30,12 +34,30 @@ const verbs: Readonly<Record<string, () => Promise<void>>> = {
   },
   shell: async () => {
     const info = await requireInfo()
-    const env = { ...process.env, KUBECONFIG: info.kubeconfig, PATH: `${info.tools}:${systemPath}` }
-    process.exitCode = spawnSync(process.env['SHELL'] ?? '/bin/sh', { stdio: 'inherit', env }).status ?? 1
+    const env = {
+      ...process.env,
+      KUBECONFIG: info.kubeconfig,
+      KUBECACHEDIR: inState('home', 'kube-cache'),
+      PATH: `${info.tools}:${systemPath}`,
+    }
+    process.exitCode = spawnSync(process.env.SHELL ?? '/bin/sh', { stdio: 'inherit', env }).status ?? 1
   },
 }
 
-const verb = verbs[process.argv[2] ?? '']
+/** Undefined when the command line is not one of the usage's. */
+function parse(): (() => Promise<void>) | undefined {
+  try {
+    const { values, positionals } = parseArgs({ options: { tools: { type: 'string' } }, allowPositionals: true })
+    const verb = verbs[positionals[0] ?? '']
+    const extraTools = values.tools === 'all'
+    const odd = positionals.length > 1 || (values.tools !== undefined && !(extraTools && positionals[0] === 'up'))
+    return verb === undefined || odd ? undefined : () => verb(extraTools)
+  } catch {
+    return undefined
+  }
+}
+
+const verb = parse()
 if (verb === undefined) {
   process.stderr.write(`${usage}\n`)
   process.exitCode = 2

@@ -21,11 +21,23 @@ export const places: readonly NodePlace[] = [1, 2].map((number) => ({
 }))
 
 /** `ip netns exec` would remount /sys and hide the cgroup mounts from the kubelet. */
-export const inNode = (place: NodePlace): readonly string[] => ['nsenter', `--net=/var/run/netns/${place.namespace}`, '--']
+export const inNode = (place: NodePlace): readonly string[] => [
+  'nsenter',
+  `--net=/var/run/netns/${place.namespace}`,
+  '--',
+]
 
 /** dockerd sets the FORWARD policy to DROP, and br_netfilter applies it to bridged frames. */
 export const forwardRules: readonly (readonly string[])[] = ['-i', '-o'].map((side) => [
-  'FORWARD', side, bridge, '-m', 'comment', '--comment', 'regctl-lab', '-j', 'ACCEPT',
+  'FORWARD',
+  side,
+  bridge,
+  '-m',
+  'comment',
+  '--comment',
+  'regctl-lab',
+  '-j',
+  'ACCEPT',
 ])
 
 export async function createNetwork(): Promise<void> {
@@ -53,5 +65,10 @@ async function createNodeNetwork(place: NodePlace): Promise<void> {
   }
   // /proc/sys/net shows the namespace of the process that reads it. Pods of one node reach each other by Service only
   // when their bridge's frames pass iptables.
-  await run([...inNode(place), 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables || true; echo 0 > /proc/sys/net/ipv6/conf/lo/disable_ipv6 || true'])
+  await run([
+    ...inNode(place),
+    'sh',
+    '-c',
+    'echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables || true; echo 0 > /proc/sys/net/ipv6/conf/lo/disable_ipv6 || true',
+  ])
 }

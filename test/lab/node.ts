@@ -12,6 +12,9 @@ import { start } from './processes.ts'
 const directoryOf = (place: NodePlace): string => inState(place.name)
 const socketOf = (place: NodePlace): string => join(directoryOf(place), 'containerd.sock')
 
+export const runtimeOf = (place: NodePlace): string => `${place.name}-containerd`
+export const daemonsOf = (place: NodePlace): string[] => [`${place.name}-kubelet`, `${place.name}-proxy`]
+
 /** The name marks the CNI's result files in /var/lib/cni as the lab's. */
 export const cniNetwork = 'regctl-lab'
 
@@ -21,7 +24,7 @@ export async function startRuntime(place: NodePlace): Promise<void> {
   await mkdir(join(directory, 'cni'), { recursive: true })
   await writeFile(join(directory, 'cni', '10-regctl-lab.conflist'), JSON.stringify(cniConfig(place)))
   await writeFile(join(directory, 'containerd.toml'), containerdConfig(place))
-  await start(`${place.name}-containerd`, [...inNode(place), 'containerd', '-c', join(directory, 'containerd.toml')])
+  await start(runtimeOf(place), [...inNode(place), 'containerd', '-c', join(directory, 'containerd.toml')])
   await until(`containerd of ${place.name} answers`, async () => (await ctr(place, 'version')) !== '', 20)
 }
 
@@ -40,7 +43,9 @@ export async function startNode(place: NodePlace, hyperkube: string): Promise<vo
   await writeFile(join(directory, 'kubelet.yaml'), stringify(kubeletConfig(place)))
   await writeFile(join(directory, 'proxy.yaml'), stringify(proxyConfig(place)))
   await start(`${place.name}-kubelet`, [
-    ...inNode(place), hyperkube, 'kubelet',
+    ...inNode(place),
+    hyperkube,
+    'kubelet',
     `--config=${join(directory, 'kubelet.yaml')}`,
     `--kubeconfig=${inState(`${place.name}.conf`)}`,
     `--root-dir=${join(directory, 'kubelet')}`,
@@ -48,7 +53,12 @@ export async function startNode(place: NodePlace, hyperkube: string): Promise<vo
     `--hostname-override=${place.name}`,
     `--node-ip=${place.ip}`,
   ])
-  await start(`${place.name}-proxy`, [...inNode(place), hyperkube, 'kube-proxy', `--config=${join(directory, 'proxy.yaml')}`])
+  await start(`${place.name}-proxy`, [
+    ...inNode(place),
+    hyperkube,
+    'kube-proxy',
+    `--config=${join(directory, 'proxy.yaml')}`,
+  ])
 }
 
 function cniConfig(place: NodePlace): unknown {
@@ -75,8 +85,11 @@ root = "${directory}/containerd"
 state = "${directory}/containerd-run"
 [grpc]
 address = "${socketOf(place)}"
+# Else it makes /opt/containerd.
+[plugins."io.containerd.internal.v1.opt"]
+path = "${directory}/opt"
 [plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "${imageReferences['pause']}"
+sandbox_image = "${imageReferences.pause}"
 # Without CAP_SYS_RESOURCE runc cannot lower scores, and dies with "can't get final child's PID".
 restrict_oom_score_adj = true
 # Else pod namespaces are mounted in /var/run/netns, between other people's.
@@ -94,7 +107,11 @@ Root = "${directory}/runc"
 const kubeletConfig = (place: NodePlace): unknown => ({
   apiVersion: 'kubelet.config.k8s.io/v1beta1',
   kind: 'KubeletConfiguration',
-  authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: pkiFile('ca.crt') } },
+  authentication: {
+    anonymous: { enabled: false },
+    webhook: { enabled: true },
+    x509: { clientCAFile: pkiFile('ca.crt') },
+  },
   authorization: { mode: 'Webhook' },
   tlsCertFile: pkiFile(`${place.name}.crt`),
   tlsPrivateKeyFile: pkiFile(`${place.name}.key`),
@@ -112,6 +129,9 @@ const kubeletConfig = (place: NodePlace): unknown => ({
   resolvConf: inState('resolv.conf'),
   evictionHard: { 'memory.available': '100Mi', 'nodefs.available': '1%', 'imagefs.available': '1%' },
   imageGCHighThresholdPercent: 100,
+  // The images were loaded, not pulled: the kubelet has no record of who may use them.
+  imagePullCredentialsVerificationPolicy: 'NeverVerify',
+  serializeImagePulls: false,
   podLogsDir: join(directoryOf(place), 'pods'),
   volumePluginDir: join(directoryOf(place), 'volume-plugins'),
   localStorageCapacityIsolation: false,

@@ -40,15 +40,45 @@ export async function createPki(): Promise<void> {
   await writeFile(pkiFile('openssl.cnf'), '[req]\ndistinguished_name = dn\n[dn]\n')
   const openssl = (...args: string[]): Promise<string> => run(['openssl', ...args], { cwd: directory })
   const request = ['req', '-x509', '-config', 'openssl.cnf', ...newKey]
-  await openssl(...request, '-subj', '/CN=regctl-lab', '-keyout', 'ca.key', '-out', 'ca.crt',
-    '-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'subjectKeyIdentifier=hash', '-addext', 'keyUsage=keyCertSign,cRLSign')
+  await openssl(
+    ...request,
+    '-subj',
+    '/CN=regctl-lab',
+    '-keyout',
+    'ca.key',
+    '-out',
+    'ca.crt',
+    '-addext',
+    'basicConstraints=critical,CA:TRUE',
+    '-addext',
+    'subjectKeyIdentifier=hash',
+    '-addext',
+    'keyUsage=keyCertSign,cRLSign',
+  )
   await openssl('genrsa', '-out', 'sa.key', '2048')
   await openssl('rsa', '-in', 'sa.key', '-pubout', '-out', 'sa.pub')
-  await Promise.all(certificates.map(async ({ name, subject, san, kubeconfig }) => {
-    await openssl(...request, '-CA', 'ca.crt', '-CAkey', 'ca.key', '-subj', subject, '-keyout', `${name}.key`, '-out', `${name}.crt`,
-      '-addext', `subjectAltName=${san ?? `DNS:${name}`}`, '-addext', 'extendedKeyUsage=serverAuth,clientAuth')
-    if (kubeconfig) await writeKubeconfig(name)
-  }))
+  await Promise.all(
+    certificates.map(async ({ name, subject, san, kubeconfig }) => {
+      await openssl(
+        ...request,
+        '-CA',
+        'ca.crt',
+        '-CAkey',
+        'ca.key',
+        '-subj',
+        subject,
+        '-keyout',
+        `${name}.key`,
+        '-out',
+        `${name}.crt`,
+        '-addext',
+        `subjectAltName=${san ?? `DNS:${name}`}`,
+        '-addext',
+        'extendedKeyUsage=serverAuth,clientAuth',
+      )
+      if (kubeconfig) await writeKubeconfig(name)
+    }),
+  )
 }
 
 async function writeKubeconfig(user: string): Promise<void> {
@@ -56,8 +86,18 @@ async function writeKubeconfig(user: string): Promise<void> {
   const config = {
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: [{ name: 'regctl-lab', cluster: { server: `https://${controlPlaneIp}:6443`, 'certificate-authority-data': await data('ca.crt') } }],
-    users: [{ name: user, user: { 'client-certificate-data': await data(`${user}.crt`), 'client-key-data': await data(`${user}.key`) } }],
+    clusters: [
+      {
+        name: 'regctl-lab',
+        cluster: { server: `https://${controlPlaneIp}:6443`, 'certificate-authority-data': await data('ca.crt') },
+      },
+    ],
+    users: [
+      {
+        name: user,
+        user: { 'client-certificate-data': await data(`${user}.crt`), 'client-key-data': await data(`${user}.key`) },
+      },
+    ],
     contexts: [{ name: 'regctl-lab', context: { cluster: 'regctl-lab', user } }],
     'current-context': 'regctl-lab',
   }

@@ -34,7 +34,30 @@ export async function deadProcesses(): Promise<string[]> {
   return dead
 }
 
-export async function logTail(name: string, lines = 15): Promise<string> {
-  const text = await readFile(inState('log', `${name}.log`), 'utf8').catch(() => '')
-  return text.split('\n').slice(-lines).join('\n')
+async function logTail(name: string, lines: number): Promise<string> {
+  const file = inState('log', `${name}.log`)
+  const text = (await readFile(file, 'utf8').catch(() => '')).trimEnd()
+  return [
+    `${file}:`,
+    ...text
+      .split('\n')
+      .slice(-lines)
+      .map((line) => `  ${line.slice(0, 300)}`),
+  ].join('\n')
+}
+
+/** Does some work that stands on processes; its failure tells their last words, those of dead ones alone if there are any. */
+export async function relyingOn<Result>(names: readonly string[], work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } catch (error) {
+    const dead = (await deadProcesses()).filter((name) => names.includes(name))
+    const tails = await Promise.all(
+      (dead.length > 0 ? dead : names).map((name) => logTail(name, dead.length > 0 ? 15 : 5)),
+    )
+    const gone = dead.map((name) => `${name} ended`)
+    throw new Error([error instanceof Error ? error.message : String(error), ...gone, ...tails].join('\n'), {
+      cause: error,
+    })
+  }
 }

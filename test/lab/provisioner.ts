@@ -25,7 +25,7 @@ async function provision(claim: V1PersistentVolumeClaim): Promise<void> {
       spec: {
         storageClassName: storageClass,
         accessModes: claim.spec?.accessModes ?? ['ReadWriteOnce'],
-        capacity: { storage: claim.spec?.resources?.requests?.['storage'] ?? '1Gi' },
+        capacity: { storage: claim.spec?.resources?.requests?.storage ?? '1Gi' },
         persistentVolumeReclaimPolicy: 'Delete',
         claimRef: {
           apiVersion: 'v1',
@@ -42,10 +42,13 @@ async function provision(claim: V1PersistentVolumeClaim): Promise<void> {
 
 /** Two lists a second of a small cluster: simpler than watches, and nothing is ever missed. */
 async function reconcile(): Promise<void> {
-  const volumes = (await core.listPersistentVolume()).items.filter((volume) => volume.spec?.storageClassName === storageClass)
+  const volumes = (await core.listPersistentVolume()).items.filter(
+    (volume) => volume.spec?.storageClassName === storageClass,
+  )
   const known = new Set(volumes.map((volume) => volume.metadata?.name))
   for (const claim of (await core.listPersistentVolumeClaimForAllNamespaces()).items) {
-    const pending = claim.status?.phase === 'Pending' && claim.spec?.storageClassName === storageClass && !claim.spec.volumeName
+    const pending =
+      claim.status?.phase === 'Pending' && claim.spec?.storageClassName === storageClass && !claim.spec.volumeName
     if (pending && !known.has(volumeName(claim))) await provision(claim)
   }
   for (const volume of volumes) {

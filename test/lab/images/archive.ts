@@ -50,12 +50,23 @@ export async function packImage(root: string, name: string, config: ImageConfig,
     'application/vnd.oci.image.config.v1+json',
   )
   const manifest = await json(
-    { schemaVersion: 2, mediaType: 'application/vnd.oci.image.manifest.v1+json', config: configuration, layers: [layer] },
+    {
+      schemaVersion: 2,
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      config: configuration,
+      layers: [layer],
+    },
     'application/vnd.oci.image.manifest.v1+json',
   )
   // containerd takes the full reference from its own annotation, the short one is the standard's.
-  const annotations = { 'io.containerd.image.name': name, 'org.opencontainers.image.ref.name': name.slice(name.lastIndexOf(':') + 1) }
-  await writeFile(join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }))
+  const annotations = {
+    'io.containerd.image.name': name,
+    'org.opencontainers.image.ref.name': name.slice(name.lastIndexOf(':') + 1),
+  }
+  await writeFile(
+    join(layout, 'index.json'),
+    JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),
+  )
   await writeFile(join(layout, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }))
   await run(['tar', ...plain, '-cf', output, '-C', layout, '.'])
   await rm(layout, { recursive: true })

@@ -29,7 +29,15 @@ async function archiveRecipe(name: string, recipe: ImageRecipe): Promise<Recipe>
   const layout = await texts(import.meta.dirname, ['archive.ts', 'rootfs.ts'])
   return {
     name: `image-${name}`,
-    inputs: [recipe.reference, JSON.stringify(recipe.config), recipe.fill.toString(), ...parts, ...envoy, await debianVersions(), ...layout],
+    inputs: [
+      recipe.reference,
+      JSON.stringify(recipe.config),
+      recipe.fill.toString(),
+      ...parts,
+      ...envoy,
+      await debianVersions(),
+      ...layout,
+    ],
     build: async (output) => {
       const root = join(output, 'root')
       await recipe.fill(await Rootfs.create(root))

@@ -1,6 +1,6 @@
-import { buildGo, goSets, moduleDirectory } from '../go-build.ts'
 import { cached } from '../cache.ts'
 import { envoyRecipe } from '../envoy.ts'
+import { buildGo, goSets, moduleDirectory } from '../go-build.ts'
 import type { ImageConfig } from './archive.ts'
 import type { Rootfs } from './rootfs.ts'
 
@@ -28,20 +28,29 @@ export const imageRecipes: Readonly<Record<string, ImageRecipe>> = {
     reference: 'docker.io/lab/pilot:dev',
     config: { Entrypoint: ['/usr/local/bin/pilot-discovery'], Env: [path], User: '1337:1337' },
     fill: async (rootfs) => {
+      await rootfs.base()
       await rootfs.busybox()
       await rootfs.copy(`${await buildGo(goSets.istio)}/pilot-discovery`, '/usr/local/bin/pilot-discovery')
     },
   },
   proxyv2: {
     reference: 'docker.io/lab/proxyv2:dev',
-    config: { Entrypoint: ['/usr/local/bin/pilot-agent'], Env: [path, 'ISTIO_META_ISTIO_PROXY_SHA=envoy:1.40.0'], WorkingDir: '/' },
+    config: {
+      Entrypoint: ['/usr/local/bin/pilot-agent'],
+      Env: [path, 'ISTIO_META_ISTIO_PROXY_SHA=envoy:1.40.0'],
+      WorkingDir: '/',
+    },
     fill: async (rootfs) => {
       const istio = await moduleDirectory(goSets.istio, istioModule)
+      await rootfs.base()
       await rootfs.busybox()
       await rootfs.iptables()
       await rootfs.program(`${(await cached(await envoyRecipe())).directory}/envoy`, '/usr/local/bin/envoy')
       await rootfs.copy(`${await buildGo(goSets.istio)}/pilot-agent`, '/usr/local/bin/pilot-agent')
-      await rootfs.copy(`${istio}/tools/packaging/common/envoy_bootstrap.json`, '/var/lib/istio/envoy/envoy_bootstrap_tmpl.json')
+      await rootfs.copy(
+        `${istio}/tools/packaging/common/envoy_bootstrap.json`,
+        '/var/lib/istio/envoy/envoy_bootstrap_tmpl.json',
+      )
     },
   },
   registry: {
@@ -53,6 +62,7 @@ export const imageRecipes: Readonly<Record<string, ImageRecipe>> = {
       Env: [path, 'OTEL_TRACES_EXPORTER=none'],
     },
     fill: async (rootfs) => {
+      await rootfs.base()
       await rootfs.busybox()
       await rootfs.copy(`${await buildGo(goSets.oci)}/registry`, '/usr/bin/registry')
       await rootfs.directory('/var/lib/registry')
@@ -66,13 +76,22 @@ export const imageRecipes: Readonly<Record<string, ImageRecipe>> = {
     reference: 'docker.io/lab/kaniko:dev',
     config: {
       Entrypoint: ['/kaniko/executor'],
-      Env: ['HOME=/root', 'USER=root', 'PATH=/usr/local/bin:/kaniko', 'SSL_CERT_DIR=/kaniko/ssl/certs', 'DOCKER_CONFIG=/kaniko/.docker/'],
+      Env: [
+        'HOME=/root',
+        'USER=root',
+        'PATH=/usr/local/bin:/kaniko',
+        'SSL_CERT_DIR=/kaniko/ssl/certs',
+        'DOCKER_CONFIG=/kaniko/.docker/',
+      ],
       WorkingDir: '/workspace',
     },
+    // As upstream's: nothing but its own files. Kaniko unpacks and builds over its own root, where a merged /usr would
+    // move what a Dockerfile copies to /bin.
     fill: async (rootfs) => {
       await rootfs.directory('/kaniko', 0o777)
       await rootfs.directory('/kaniko/.docker')
       await rootfs.directory('/workspace')
+      await rootfs.text('/etc/nsswitch.conf', 'hosts: files dns\n')
       await rootfs.copy('/etc/ssl/certs/ca-certificates.crt', '/kaniko/ssl/certs/ca-certificates.crt')
       await rootfs.copy(`${await buildGo(goSets.kaniko)}/executor`, '/kaniko/executor')
     },
@@ -81,6 +100,7 @@ export const imageRecipes: Readonly<Record<string, ImageRecipe>> = {
     reference: 'docker.io/lab/toolbox:dev',
     config: { Entrypoint: ['sleep', '2147483647'], Env: [path] },
     fill: async (rootfs) => {
+      await rootfs.base()
       await rootfs.busybox()
       await rootfs.copy(`${await buildGo(goSets.oci)}/crane`, '/usr/local/bin/crane')
       await rootfs.program('/usr/bin/curl', '/usr/local/bin/curl')

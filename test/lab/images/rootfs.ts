@@ -2,7 +2,7 @@ import { chmod, cp, mkdir, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { run } from '../command.ts'
 
-/** Lays out one image's files with Debian's merged /usr, so that host paths keep their meaning inside. */
+/** Lays out one image's files; empty at first, as `FROM scratch`. */
 export class Rootfs {
   readonly root: string
 
@@ -11,18 +11,25 @@ export class Rootfs {
   }
 
   static async create(root: string): Promise<Rootfs> {
-    const rootfs = new Rootfs(root)
+    await mkdir(root)
+    return new Rootfs(root)
+  }
+
+  /** Debian's merged /usr, so that host paths keep their meaning inside, and the few files that programs look for. */
+  async base(): Promise<void> {
     for (const directory of ['bin', 'sbin', 'lib', 'lib64']) {
-      await mkdir(join(root, 'usr', directory), { recursive: true })
-      await symlink(`usr/${directory}`, join(root, directory))
+      await this.directory(`/usr/${directory}`)
+      await this.link(`/${directory}`, `usr/${directory}`)
     }
-    await rootfs.text('/etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nistio-proxy:x:1337:1337::/home/istio-proxy:/bin/sh\nnonroot:x:65532:65532::/home/nonroot:/bin/sh\n')
-    await rootfs.text('/etc/group', 'root:x:0:\nistio-proxy:x:1337:\nnonroot:x:65532:\n')
-    await rootfs.text('/etc/nsswitch.conf', 'hosts: files dns\n')
-    await rootfs.copy('/etc/ssl/certs/ca-certificates.crt')
-    await rootfs.directory('/tmp', 0o1777)
-    await rootfs.directory('/root')
-    return rootfs
+    await this.text(
+      '/etc/passwd',
+      'root:x:0:0:root:/root:/bin/sh\nistio-proxy:x:1337:1337::/home/istio-proxy:/bin/sh\nnonroot:x:65532:65532::/home/nonroot:/bin/sh\n',
+    )
+    await this.text('/etc/group', 'root:x:0:\nistio-proxy:x:1337:\nnonroot:x:65532:\n')
+    await this.text('/etc/nsswitch.conf', 'hosts: files dns\n')
+    await this.copy('/etc/ssl/certs/ca-certificates.crt')
+    await this.directory('/tmp', 0o1777)
+    await this.directory('/root')
   }
 
   async directory(path: string, mode = 0o755): Promise<void> {
