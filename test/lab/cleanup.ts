@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { processesInTree, removeGroups } from './cgroups.ts'
 import { run, succeeds, until } from './command.ts'
 import { bridge, controlPlaneIp, forwardRules, places } from './network.ts'
-import { cniNetwork } from './node.ts'
 import { inState, state } from './paths.ts'
 import { restoreSysctls } from './sysctls.ts'
 
@@ -94,7 +93,8 @@ async function removeStrayFiles(): Promise<void> {
     if ((await readlink(path).catch(() => '')).startsWith(`${state}/`)) await rm(path)
   }
   for (const file of await readdir('/var/lib/cni/results').catch(() => [])) {
-    if (file.startsWith(`${cniNetwork}-`)) await rm(join('/var/lib/cni/results', file))
+    const path = join('/var/lib/cni/results', file)
+    if ((await readFile(path, 'utf8').catch(() => '')).includes(`"${state}/`)) await rm(path)
   }
   await rm(join(homedir(), '.kube', 'cache', 'discovery', `${controlPlaneIp}_6443`), { recursive: true, force: true })
   await removeEmpty('/var/log/containers', '/var/lib/cni/results', '/var/lib/cni')

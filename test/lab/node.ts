@@ -15,9 +15,6 @@ const socketOf = (place: NodePlace): string => join(directoryOf(place), 'contain
 export const runtimeOf = (place: NodePlace): string => `${place.name}-containerd`
 export const daemonsOf = (place: NodePlace): string[] => [`${place.name}-kubelet`, `${place.name}-proxy`]
 
-/** The name marks the CNI's result files in /var/lib/cni as the lab's. */
-export const cniNetwork = 'regctl-lab'
-
 /** containerd alone first: images can be loaded while the control plane starts. */
 export async function startRuntime(place: NodePlace): Promise<void> {
   const directory = directoryOf(place)
@@ -70,7 +67,7 @@ function cniConfig(place: NodePlace): unknown {
   }
   return {
     cniVersion: '1.0.0',
-    name: cniNetwork,
+    name: 'regctl-lab',
     plugins: [
       { type: 'bridge', bridge: 'cni0', isGateway: true, ipMasq: false, hairpinMode: true, ipam },
       { type: 'portmap', capabilities: { portMappings: true } },
