@@ -7,11 +7,11 @@ import { spiffeId } from './identity.ts'
 /** What the registry's proxy must answer to a request once the policies are in force. */
 export type Expectation = { readonly request: Request; readonly allowed: boolean; readonly why: string }
 
-/** A service account nobody has, to stand for "any of the namespace". */
-const ANY = 'regctl-probe'
-
-/** A repository no grant covers; the name is odd enough that nobody grants it by accident. */
-const ELSEWHERE = 'regctl-probe--elsewhere'
+/**
+ * Stands for any service account of a namespace, for a namespace and a repository nobody grants: a name that neither
+ * Kubernetes nor `repositoryName` accepts, so that no grant can make an expectation wrong.
+ */
+const PROBE = 'REGCTL-PROBE'
 
 /** The whole matrix for these grants: what each grantee may and may not, what nodes and strangers may not. */
 export function expectations(at: Installation, trustDomain: string, grants: readonly Grant[]): readonly Expectation[] {
@@ -23,7 +23,7 @@ export function expectations(at: Installation, trustDomain: string, grants: read
     port: at.port,
   })
   const node = spiffeId(trustDomain, nodeNamespace(at), NODE_PROXY)
-  const stranger = spiffeId(trustDomain, 'regctl-probe-stranger', 'default')
+  const stranger = spiffeId(trustDomain, PROBE, 'default')
   return [
     { request: request(node, 'GET', '/v2/any/manifests/1'), allowed: true, why: 'nodes pull' },
     { request: request(node, 'PUT', '/v2/any/manifests/1'), allowed: false, why: 'nodes never write' },
@@ -40,67 +40,54 @@ function grantExpectations(
   grants: readonly Grant[],
   request: (principal: string, method: string, path: string) => Request,
 ): readonly Expectation[] {
-  const who = spiffeId(trustDomain, grant.namespace, grant.serviceAccount ?? ANY)
-  const manifest = `/v2/${grant.repository}/manifests/1`
-  const upload = `/v2/${grant.repository}/blobs/uploads/`
-  const below = `/v2/${grant.repository}/below/manifests/1`
-  const label = `${grant.namespace} on ${grant.repository}`
-  const coveredElsewhere = grants.some(
-    (other) =>
-      !other.readOnly &&
-      !other.exact &&
-      other !== grant &&
-      sharesIdentity(other, grant) &&
-      isWithin(grant.repository, other.repository),
-  )
+  const who = spiffeId(trustDomain, grant.namespace, grant.serviceAccount ?? PROBE)
+  const { repository } = grant
+  const below = `${repository}/${PROBE}`
+  // By all grants of the identity: a wider one may give what this one does not.
+  const pushes = (where: string) =>
+    grants.some((other) => !other.readOnly && appliesTo(other, grant) && covers(other, where))
+  const expect = (method: string, path: string, allowed: boolean, what: string): Expectation => ({
+    request: request(who, method, path),
+    allowed,
+    why: `${grant.namespace} on ${repository}: ${what}`,
+  })
   return [
-    { request: request(who, 'GET', manifest), allowed: true, why: `${label}: read` },
-    ...(grant.readOnly
-      ? []
-      : [
-          { request: request(who, 'POST', upload), allowed: true, why: `${label}: upload` },
-          { request: request(who, 'PUT', manifest), allowed: true, why: `${label}: push` },
-          ...(grant.exact && !coveredElsewhere
-            ? [{ request: request(who, 'PUT', below), allowed: false, why: `${label}: nothing below an exact grant` }]
-            : grant.exact
-              ? []
-              : [{ request: request(who, 'PUT', below), allowed: true, why: `${label}: push below` }]),
-        ]),
-    {
-      request: request(who, 'PUT', `/v2/${ELSEWHERE}/manifests/1`),
-      allowed: false,
-      why: `${label}: nothing elsewhere`,
-    },
-    { request: request(who, 'DELETE', manifest), allowed: false, why: `${label}: no deletion` },
+    expect('GET', `/v2/${repository}/manifests/1`, true, 'read'),
+    expect('POST', `/v2/${repository}/blobs/uploads/`, pushes(repository), pushes(repository) ? 'upload' : 'no upload'),
+    expect('PUT', `/v2/${repository}/manifests/1`, pushes(repository), pushes(repository) ? 'push' : 'no push'),
+    expect('PUT', `/v2/${below}/manifests/1`, pushes(below), pushes(below) ? 'push below' : 'no push below'),
+    expect('PUT', `/v2/${PROBE}/manifests/1`, false, 'nothing elsewhere'),
+    expect('DELETE', `/v2/${repository}/manifests/1`, false, 'no deletion'),
   ]
 }
 
-/** After a revoke: the identity may no longer write there, unless another grant of its covers the same repository. */
+/** After a revoke: the identity may no longer do there what no other grant of its gives. */
 export function revokedExpectations(
   at: Installation,
   trustDomain: string,
   revoked: Grant,
   left: readonly Grant[],
 ): readonly Expectation[] {
-  const covers = (other: Grant) =>
-    sharesIdentity(other, revoked) &&
-    (other.repository === revoked.repository || (!other.exact && isWithin(revoked.repository, other.repository)))
-  const principal = spiffeId(trustDomain, revoked.namespace, revoked.serviceAccount ?? ANY)
+  const { namespace, serviceAccount = PROBE, repository } = revoked
   const base = {
-    principal,
+    principal: spiffeId(trustDomain, namespace, serviceAccount),
     host: localHosts(at)[0] ?? '',
     port: at.port,
-    path: `/v2/${revoked.repository}/manifests/1`,
+    path: `/v2/${repository}/manifests/1`,
   }
-  const label = `${revoked.namespace} on ${revoked.repository}`
-  const reads = left.some((other) => sharesIdentity(other, revoked) && (!other.readOnly || covers(other)))
+  const own = left.filter((other) => appliesTo(other, revoked))
+  const pushes = own.some((other) => !other.readOnly && covers(other, repository))
+  const reads = own.some((other) => !other.readOnly || covers(other, repository))
+  const why = `${namespace} on ${repository}`
   return [
-    ...(left.some((other) => !other.readOnly && covers(other))
-      ? []
-      : [{ request: { ...base, method: 'PUT' }, allowed: false, why: `${label}: push refused` }]),
-    ...(reads ? [] : [{ request: { ...base, method: 'GET' }, allowed: false, why: `${label}: read refused` }]),
+    ...(pushes ? [] : [{ request: { ...base, method: 'PUT' }, allowed: false, why: `${why}: push refused` }]),
+    ...(reads ? [] : [{ request: { ...base, method: 'GET' }, allowed: false, why: `${why}: read refused` }]),
   ]
 }
 
-const sharesIdentity = (a: Grant, b: Grant): boolean =>
-  a.namespace === b.namespace && (a.serviceAccount === undefined || a.serviceAccount === b.serviceAccount)
+const covers = (grant: Grant, repository: string): boolean =>
+  grant.repository === repository || (!grant.exact && isWithin(repository, grant.repository))
+
+/** Has whoever `of` is for the grant `grant` as well? */
+const appliesTo = (grant: Grant, of: Grant): boolean =>
+  grant.namespace === of.namespace && (grant.serviceAccount === undefined || grant.serviceAccount === of.serviceAccount)

@@ -1,7 +1,7 @@
 import { type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { authorizationPolicy } from './authorization-policy.ts'
-import { GRANT_LABEL, type Grant, LISTINGS, writePaths } from './grant.ts'
+import { GRANT_LABEL, type Grant, LISTINGS, READ, WRITE, writePaths } from './grant.ts'
 import { principalOf } from './identity.ts'
 
 export const FENCE = 'fence'
@@ -21,7 +21,7 @@ export function readNodes(at: Installation): KubeObject {
           {
             operation: {
               ports: [String(at.port)],
-              methods: ['GET', 'HEAD'],
+              methods: READ,
               paths: ['/v2/', '/v2/*'],
               notPaths: LISTINGS,
               hosts: localHosts(at),
@@ -35,7 +35,7 @@ export function readNodes(at: Installation): KubeObject {
 
 /**
  * The DENY that holds whatever somebody else allows, in the mesh's root namespace too: DENY comes before ALLOW.
- * Strangers get nothing, nodes never write, nobody reads the catalog. `ports` stands in every rule because on a
+ * Strangers get nothing, nodes never write, nobody reads the catalog or deletes. `ports` stands in every rule because on a
  * TCP chain Istio drops the HTTP conditions of a DENY and would widen it to all ports.
  */
 export function fence(at: Installation, grants: readonly Grant[], resourceVersion?: string): KubeObject {
@@ -49,13 +49,17 @@ export function fence(at: Installation, grants: readonly Grant[], resourceVersio
       {
         from: nodes,
         to: [
-          { operation: { ports, notMethods: ['GET', 'HEAD'] } },
+          { operation: { ports, notMethods: READ } },
           { operation: { ports, notHosts: localHosts(at) } },
           { operation: { ports, paths: LISTINGS } },
         ],
       },
       {
-        to: [{ operation: { ports, paths: ['/v2/_catalog*'] } }, { operation: { ports, notPaths: ['/v2/', '/v2/*'] } }],
+        to: [
+          { operation: { ports, paths: ['/v2/_catalog*'] } },
+          { operation: { ports, notPaths: ['/v2/', '/v2/*'] } },
+          { operation: { ports, notMethods: [...READ, ...WRITE] } },
+        ],
       },
     ],
   })
@@ -87,7 +91,7 @@ export function namespaceFence(
             {
               operation: {
                 ports: [String(at.port)],
-                notMethods: ['GET', 'HEAD'],
+                notMethods: READ,
                 ...(paths.length === 0 ? {} : { notPaths: paths }),
               },
             },

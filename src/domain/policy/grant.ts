@@ -34,9 +34,9 @@ export function grantName(grant: Grant): string {
   return `grant-${readable.replaceAll(/-+$/g, '')}-${digest}`
 }
 
-const READ = ['GET', 'HEAD']
+export const READ = ['GET', 'HEAD']
 /** DELETE is missing on purpose: image data goes only when asked for by name. */
-const WRITE = ['POST', 'PUT', 'PATCH']
+export const WRITE = ['POST', 'PUT', 'PATCH']
 
 /** Listing the catalog or a repository's tags tells more than a pull needs. */
 export const LISTINGS = ['/v2/_catalog*', '*/tags/list', '*/tags/list/'] as const

@@ -1,0 +1,101 @@
+import { describe, expect, test } from 'vitest'
+import { decide } from '../../../src/domain/envoy/rbac.ts'
+import { fence, namespaceFence, readNodes } from '../../../src/domain/policy/fence.ts'
+import { type Grant, grantPolicy } from '../../../src/domain/policy/grant.ts'
+import { spiffeId } from '../../../src/domain/policy/identity.ts'
+import { at, grantFrom } from '../at.ts'
+import { grantSets } from './grant-sets.ts'
+import { rbacFilters } from './istio.ts'
+import { means } from './model.ts'
+
+const policiesOf = (grants: readonly Grant[]) => [
+  readNodes(at),
+  fence(at, grants),
+  ...grants.map((grant) => grantPolicy(at, grant)),
+  ...[...new Set(grants.map(({ namespace }) => namespace))].map((name) => namespaceFence(at, name, grants)),
+]
+
+const IDENTITIES = [
+  ['ci', 'pusher'],
+  ['ci', 'default'],
+  ['ci2', 'pusher'],
+  ['web', 'default'],
+  ['nobody', 'default'],
+  ['kube-registry-node', 'registry-node'],
+  ['kube-registry-node', 'default'],
+  ['kube-registry', 'kube-registry'],
+] as const
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'get']
+const REPOSITORIES = ['team', 'team/app', 'team/app/web', 'team2', 'team/app2', 'other', 'a/team']
+const ENDS = [
+  'manifests/1',
+  'manifests/sha256:ab',
+  'manifests/',
+  'manifests/a/b',
+  'blobs/sha256:ab',
+  'blobs/',
+  'blobs/uploads/',
+  'blobs/uploads/7',
+  'blobs/uploads/7/8',
+  'tags/list',
+  'tags/list/',
+  'tags/other',
+  'referrers/sha256:ab',
+  '',
+]
+const PATHS = [
+  '/',
+  '/v2',
+  '/v2/',
+  '/v2/_catalog',
+  '/v2/_catalog/x',
+  '/metrics',
+  '/v2x/team/manifests/1',
+  ...REPOSITORIES.flatMap((repository) => ENDS.map((end) => `/v2/${repository}/${end}`)),
+]
+const PLACES = [
+  ['localhost:5000', 5000],
+  ['[::1]:5000', 5000],
+  ['registry.example:5000', 5000],
+  ['localhost:5000', 15_021],
+] as const
+
+const requests = IDENTITIES.flatMap(([namespace, account]) =>
+  METHODS.flatMap((method) =>
+    PATHS.flatMap((path) =>
+      PLACES.map(([host, port]) => ({
+        principal: spiffeId('cluster.local', namespace, account),
+        method,
+        path,
+        host,
+        port,
+      })),
+    ),
+  ),
+)
+
+describe('the policies decide as the grants mean', () => {
+  test.each(grantSets)('$name', ({ grants }) => {
+    const filters = rbacFilters(policiesOf(grants))
+    const wrong = requests
+      .filter((request) => decide(filters, request).allowed !== means(grants, request))
+      .map(({ principal, method, path, host, port }) => `${principal} ${method} ${host} ${port} ${path}`)
+    expect(wrong).toEqual([])
+  })
+})
+
+test('the fence holds against a mesh-wide ALLOW of somebody else', () => {
+  const grants = [grantFrom('ci/pusher team/app exact'), grantFrom('web other'), grantFrom('web team read')]
+  const everything = {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name: 'all', namespace: 'istio-system' },
+    spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: ['5000'] } }] }] },
+  }
+  const filters = rbacFilters([...policiesOf(grants), everything])
+  const isRead = (method: string) => method === 'GET' || method === 'HEAD'
+  const beyond = requests.filter((request) => decide(filters, request).allowed && !means(grants, request))
+  expect(beyond.filter(({ method }) => !isRead(method))).toEqual([])
+  expect(beyond.filter(({ principal }) => !/\/ns\/(ci\/sa\/pusher|web\/sa\/)/.test(principal))).toEqual([])
+  expect(beyond.filter(({ path }) => !path.startsWith('/v2/') || path.startsWith('/v2/_catalog'))).toEqual([])
+})
