@@ -78,7 +78,7 @@ export function pathHardening(at: Installation): KubeObject {
       normalize_path: true,
       merge_slashes: true,
       path_with_escaped_slashes_action: 'REJECT_REQUEST',
-      common_http_protocol_options: { idle_timeout: '5s' },
+      common_http_protocol_options: { idle_timeout: '3s' },
     }),
   ])
 }

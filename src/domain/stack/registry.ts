@@ -126,7 +126,7 @@ function deployment(
 /**
  * Settings of the registry's proxy. Every policy change makes Envoy drain the listener: transfers that end within
  * `drainDuration` are not cut, and idle connections, which would go on under the old policy, end after
- * `httpIdleTimeout`.
+ * `httpIdleTimeout` and the five seconds Envoy then takes to drain them.
  */
 function proxyConfig(connectionSettings: boolean): Readonly<Record<string, unknown>> {
   return {
@@ -141,7 +141,7 @@ function proxyConfig(connectionSettings: boolean): Readonly<Record<string, unkno
           connectionSettings: {
             httpMergeSlashes: true,
             httpPathWithEscapedSlashesAction: 'REJECT_REQUEST',
-            httpIdleTimeout: '5s',
+            httpIdleTimeout: '3s',
           },
         }
       : {}),
