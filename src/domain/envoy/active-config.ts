@@ -40,6 +40,8 @@ function chainsOf(listener: Json, port: number): readonly (readonly RbacFilter[]
 function rbacRules(filter: Json): readonly RbacFilter[] {
   const config = filter.typed_config as Json | undefined
   if (!String(config?.['@type']).endsWith('envoy.extensions.filters.http.rbac.v3.RBAC')) return []
-  const rules = config?.rules as RbacFilter | undefined
+  // `matcher` is the other form Envoy takes; Istio does not write it.
+  const { rules, matcher } = config as { readonly rules?: RbacFilter; readonly matcher?: unknown }
+  if (matcher !== undefined) return [{ matcher }]
   return rules === undefined ? [] : [rules]
 }

@@ -17,6 +17,8 @@ type Json = Readonly<Record<string, unknown>>
 
 export type RbacFilter = {
   readonly action?: string
+  /** Rules in Envoy's matching API, which are not judged. */
+  readonly matcher?: unknown
   readonly policies?: Readonly<
     Record<string, { readonly permissions?: readonly Json[]; readonly principals?: readonly Json[] }>
   >
@@ -39,6 +41,7 @@ export type Decision = {
 export function decide(filters: readonly RbacFilter[], request: Request): Decision {
   let by: string | undefined
   for (const filter of filters) {
+    if (filter.matcher !== undefined) throw new UnknownMatcher({ matcher: filter.matcher })
     const match = Object.entries(filter.policies ?? {})
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .find(
