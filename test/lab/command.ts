@@ -27,6 +27,9 @@ export async function succeeds(argv: readonly string[], options: RunOptions = {}
   )
 }
 
+/** Thrown by a question of `until` to say that the answer will never be yes. */
+export class Hopeless extends Error {}
+
 /** Asks again until the answer is yes; a failing question counts as no. */
 export async function until(what: string, ask: () => Promise<boolean>, seconds: number): Promise<void> {
   const deadline = Date.now() + seconds * 1000
@@ -35,6 +38,7 @@ export async function until(what: string, ask: () => Promise<boolean>, seconds: 
     try {
       if (await ask()) return
     } catch (error) {
+      if (error instanceof Hopeless) throw error
       last = `: ${error instanceof Error ? error.message : String(error)}`
     }
     await new Promise((resolve) => setTimeout(resolve, 200))

@@ -3,7 +3,7 @@ import { run, until } from './command.ts'
 import { controlPlaneIp } from './network.ts'
 import { inState, kubeconfig, tools } from './paths.ts'
 import { pkiFile } from './pki.ts'
-import { start } from './processes.ts'
+import { requireRunning, start } from './processes.ts'
 
 /** Not etcd's usual port: a developer's machine may have its own. */
 const etcdClient = 'http://127.0.0.1:23790'
@@ -91,4 +91,11 @@ export const kubectl = (...args: readonly string[]): Promise<string> =>
   run([`${tools}/kubectl`, '--kubeconfig', kubeconfig, ...args], { env: { HOME: inState('home') } })
 
 export const waitForControlPlane = (): Promise<void> =>
-  until('the API server is ready', async () => (await kubectl('get', '--raw', '/readyz')) === 'ok', 60)
+  until(
+    'the API server is ready',
+    async () => {
+      requireRunning('etcd', 'apiserver')
+      return (await kubectl('get', '--raw', '/readyz')) === 'ok'
+    },
+    60,
+  )

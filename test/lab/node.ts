@@ -7,7 +7,7 @@ import { imageReferences } from './images/images.ts'
 import { inNode, type NodePlace } from './network.ts'
 import { inState } from './paths.ts'
 import { pkiFile } from './pki.ts'
-import { start } from './processes.ts'
+import { requireRunning, start } from './processes.ts'
 
 const directoryOf = (place: NodePlace): string => inState(place.name)
 const socketOf = (place: NodePlace): string => join(directoryOf(place), 'containerd.sock')
@@ -22,7 +22,14 @@ export async function startRuntime(place: NodePlace): Promise<void> {
   await writeFile(join(directory, 'cni', '10-regctl-lab.conflist'), JSON.stringify(cniConfig(place)))
   await writeFile(join(directory, 'containerd.toml'), containerdConfig(place))
   await start(runtimeOf(place), [...inNode(place), 'containerd', '-c', join(directory, 'containerd.toml')])
-  await until(`containerd of ${place.name} answers`, async () => (await ctr(place, 'version')) !== '', 20)
+  await until(
+    `containerd of ${place.name} answers`,
+    async () => {
+      requireRunning(runtimeOf(place))
+      return (await ctr(place, 'version')) !== ''
+    },
+    20,
+  )
 }
 
 const ctr = (place: NodePlace, ...args: readonly string[]): Promise<string> =>

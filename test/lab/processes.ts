@@ -2,14 +2,22 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { processesInTree, processGroup } from './cgroups.ts'
-import { systemPath } from './command.ts'
+import { Hopeless, systemPath } from './command.ts'
 import { inState } from './paths.ts'
+
+const ended = new Set<string>()
+
+/** Ends a wait for daemons that this run has started and that are gone. */
+export function requireRunning(...names: readonly string[]): void {
+  for (const name of names) if (ended.has(name)) throw new Hopeless(`${name} ended`)
+}
 
 /** Starts a daemon in a session of its own, inside the lab's cgroup, with its output in the state directory. */
 export async function start(name: string, argv: readonly string[]): Promise<void> {
   await mkdir(inState('log'), { recursive: true })
   await mkdir(inState('pids'), { recursive: true })
   const log = openSync(inState('log', `${name}.log`), 'a')
+  ended.delete(name)
   // The shell joins the group before it becomes the program, so no child can escape it.
   const child = spawn('/bin/sh', ['-c', `echo $$ > ${processGroup}/cgroup.procs && exec "$@"`, 'sh', ...argv], {
     cwd: '/',
@@ -19,6 +27,7 @@ export async function start(name: string, argv: readonly string[]): Promise<void
     env: { PATH: systemPath, HOME: inState('home') },
   })
   closeSync(log)
+  child.once('exit', () => ended.add(name))
   child.unref()
   await writeFile(inState('pids', name), String(child.pid))
 }
@@ -55,8 +64,7 @@ export async function relyingOn<Result>(names: readonly string[], work: () => Pr
     const tails = await Promise.all(
       (dead.length > 0 ? dead : names).map((name) => logTail(name, dead.length > 0 ? 15 : 5)),
     )
-    const gone = dead.map((name) => `${name} ended`)
-    throw new Error([error instanceof Error ? error.message : String(error), ...gone, ...tails].join('\n'), {
+    throw new Error([error instanceof Error ? error.message : String(error), ...tails].join('\n'), {
       cause: error,
     })
   }
