@@ -52,7 +52,7 @@ export function mutualTls(at: Installation): KubeObject {
       host: serviceHost(at),
       trafficPolicy: {
         tls: { mode: 'ISTIO_MUTUAL' },
-        connectionPool: { tcp: { tcpKeepalive: { time: '10s', interval: '5s', probes: 3 } } },
+        connectionPool: { tcp: { tcpKeepalive: { time: '10s', interval: '2s', probes: 3 } } },
       },
     },
   }
