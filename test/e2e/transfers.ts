@@ -11,7 +11,7 @@ export type Transfer = {
 }
 
 /** What a transfer of this rate takes with the buffers of four sockets and two proxies on its way filled at once. */
-const RATE = 1_000_000
+const RATE = 3_000_000
 
 async function timed(client: Client, script: string): Promise<Transfer> {
   const startedAt = Date.now()
