@@ -1,5 +1,6 @@
 import { describeRef, refOf } from '../domain/kube-object.ts'
 import type { Change } from '../domain/plan.ts'
+import { lacksIpv6 } from '../domain/stack/envoy-filter.ts'
 import { clusterError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
 import type { InstallPlan } from './install-plan.ts'
@@ -37,8 +38,7 @@ async function rejections(ports: Ports, plan: InstallPlan): Promise<readonly str
   const configs = await Promise.all(pods.map((pod) => proxyConfig(ports, pod, plan.at.port)))
   return configs.flatMap(({ rejected }, index) =>
     rejected
-      // A node without IPv6 cannot bind [::1]; its 127.0.0.1 is a listener of its own and serves.
-      .filter(({ listener }) => !listener.startsWith('registry_ipv6_'))
+      .filter((one) => !lacksIpv6(one))
       .map(({ listener, details }) => `pod ${pods[index]?.metadata?.name}, listener ${listener}: ${details}`),
   )
 }

@@ -1,8 +1,10 @@
 import type { V1Node, V1Pod } from '@kubernetes/client-node'
+import type { ActiveConfig } from '../domain/envoy/active-config.ts'
 import { NODE_PROXY, nodeNamespace, REGISTRY } from '../domain/installation.ts'
 import type { KubeObject } from '../domain/kube-object.ts'
 import { expectations } from '../domain/policy/expectation.ts'
 import type { Grant } from '../domain/policy/grant.ts'
+import { lacksIpv6 } from '../domain/stack/envoy-filter.ts'
 import { RegctlError } from '../errors.ts'
 import type { Ports } from '../ports.ts'
 import { diagnose } from './diagnose.ts'
@@ -100,10 +102,17 @@ async function problemsOf(
       say(error.message, error.suggestions[0] ?? 'regctl doctor')
     }
   }
-  for (const pod of seen.proxies.filter(isReady)) {
-    const { rejected } = await proxyConfig(ports, pod, at.port)
-    for (const { listener, details } of rejected.filter((one) => !one.listener.startsWith('registry_ipv6_')))
-      say(`the proxy of node ${pod.spec?.nodeName} refused an update of listener ${listener}: ${details}`, 'regctl up')
+  for (const pod of seen.proxies) {
+    for (const { listener, details } of await nodeRejections(ports, at, pod)) {
+      const node = pod.spec?.nodeName ?? ''
+      const held = details.includes('Address already in use')
+      say(
+        `the proxy of node ${node} refused an update of listener ${listener}: ${details}`,
+        held
+          ? `end the process on node ${node} that holds the port, then: kubectl delete pod -n ${nodeNamespace(at)} ${pod.metadata?.name}`
+          : 'regctl up',
+      )
+    }
   }
   const daemonSet = await ports.kube.get({
     apiVersion: 'apps/v1',
@@ -123,6 +132,16 @@ async function problemsOf(
   )
     say('the registry is not installed', 'regctl up')
   return problems
+}
+
+/** A proxy that is not ready may be so because of what it refused; where it cannot answer yet, that it is not ready is said already. */
+async function nodeRejections(ports: Ports, at: Installed['at'], pod: V1Pod): Promise<ActiveConfig['rejected']> {
+  try {
+    return (await proxyConfig(ports, pod, at.port)).rejected.filter((one) => !lacksIpv6(one))
+  } catch (error) {
+    if (isReady(pod) || !(error instanceof RegctlError)) throw error
+    return []
+  }
 }
 
 function imageOf(daemonSet: KubeObject): string | undefined {

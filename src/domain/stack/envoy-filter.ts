@@ -90,7 +90,7 @@ const LOOPBACK = {
 
 /**
  * The node's port 5000: nobody shares it by SO_REUSEPORT, only loopback sources get through, and [::1] is held too.
- * ::1 is a listener of its own, so that a node without IPv6 loses only that one.
+ * ::1 is a listener of its own, so that a kernel without IPv6 loses only that one.
  */
 export function nodeListener(at: Installation): KubeObject {
   const match = { context: 'SIDECAR_OUTBOUND', listener: { portNumber: at.port } }
@@ -109,11 +109,21 @@ export function nodeListener(at: Installation): KubeObject {
   ])
 }
 
+/** A kernel without IPv6 cannot have the listener on ::1, and nobody else can; a port somebody holds is another matter. */
+export function lacksIpv6(rejected: { readonly listener: string; readonly details: string }): boolean {
+  return (
+    rejected.listener.startsWith('registry_ipv6_') &&
+    /malformed IP address|Cannot assign requested address|Address family not supported/.test(rejected.details)
+  )
+}
+
 function ipv6Listener(at: Installation): Readonly<Record<string, unknown>> {
   return {
     name: `registry_ipv6_${at.port}`,
     address: { socket_address: { address: '::1', port_value: at.port } },
     enable_reuse_port: false,
+    // Binds where the node has no ::1 as well: a refused listener would keep the whole proxy from getting ready.
+    freebind: true,
     traffic_direction: 'OUTBOUND',
     filter_chains: [
       {
