@@ -17,10 +17,14 @@ export async function bind(node: string, address: string, port: number, uid: num
   return (await onNode(node, [process.execPath, '-e', BIND, address, String(port), String(uid)]))?.stdout.trim()
 }
 
-/** Takes 127.0.0.1:`port` of a node as soon as it is free, and holds it until disposed of. */
-export function squatter(node: string, port: number): AsyncDisposable & { readonly bound: Promise<unknown> } {
+/** Takes a port of a node as soon as it is free, and holds it until disposed of. */
+export function squatter(
+  node: string,
+  address: string,
+  port: number,
+): AsyncDisposable & { readonly bound: Promise<unknown> } {
   const prefix = lab?.nodes.find(({ name }) => name === node)?.exec ?? []
-  const [file = '', ...args] = [...prefix, process.execPath, '-e', BIND, '127.0.0.1', String(port), '0', 'keep']
+  const [file = '', ...args] = [...prefix, process.execPath, '-e', BIND, address, String(port), '0', 'keep']
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const closed = once(child, 'close')
   return {
