@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { output, promise, remark } from './account.ts'
 import { type Cluster, kubectl, show } from './cluster.ts'
 import type { Places } from './places.ts'
@@ -47,7 +48,8 @@ export async function askAfterRevoke(
   const end = Date.now() + 10_000
   let answer = await request(cluster, from, args)
   while (answer.statusLine.includes(' 202') && Date.now() < end) {
-    remark('That went over a connection from before the revoke, which has now carried its last request. Once more:')
+    remark('That went over a connection from before the revoke; such ones end within 10 seconds. Once more:')
+    await pause(1000, undefined, { signal: cluster.signal })
     answer = await request(cluster, from, args)
   }
   judge(what, answer, DENIED)
