@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest'
+import type { KubeObject } from '../../../src/domain/kube-object.ts'
+import type { Spec } from '../../../src/domain/policy/authorization-policy.ts'
+import { fence, namespaceFence, readNodes } from '../../../src/domain/policy/fence.ts'
+import { namespaceName, principalOf, serviceAccountName, spiffeId } from '../../../src/domain/policy/identity.ts'
+import { at, grantFrom } from '../at.ts'
+import { grantSets } from './grant-sets.ts'
+import { policiesOf } from './policies.ts'
+
+const NODE = 'cluster.local/ns/kube-registry-node/sa/registry-node'
+const grants = ['web team', 'ci/pusher a', 'ci b read', 'ci/pusher c exact', 'web team/app read'].map(grantFrom)
+const rulesOf = (policy: KubeObject) => (policy.spec as Spec).rules
+
+describe('the fence', () => {
+  test('knows every grantee and the nodes, once and sorted', () => {
+    expect(rulesOf(fence(at, grants))[0]?.from).toEqual([
+      {
+        source: {
+          notPrincipals: [
+            'cluster.local/ns/ci/sa/*',
+            'cluster.local/ns/ci/sa/pusher',
+            NODE,
+            'cluster.local/ns/web/sa/*',
+          ],
+        },
+      },
+    ])
+  })
+
+  test('does not depend on the order of the grants', () => {
+    expect(fence(at, grants.toReversed())).toEqual(fence(at, grants))
+    expect(namespaceFence(at, 'ci', grants.toReversed())).toEqual(namespaceFence(at, 'ci', grants))
+  })
+
+  test.each(grantSets)('has the port in every rule: $name', ({ grants: some }) => {
+    const operations = policiesOf(some).flatMap((policy) => rulesOf(policy).flatMap(({ to }) => to))
+    expect(operations.filter(({ operation }) => operation.ports.join() !== '5000')).toEqual([])
+  })
+
+  test('follows the port', () => {
+    const text = JSON.stringify([fence, readNodes].map((policy) => policy({ ...at, port: 5001 }, grants)))
+    expect(text).not.toContain('5000')
+    expect(text).toContain('[::1]:5001')
+  })
+
+  test('carries the version it may replace, where one is given', () => {
+    expect(fence(at, grants, '7').metadata.resourceVersion).toBe('7')
+    expect(fence(at, grants).metadata).not.toHaveProperty('resourceVersion')
+  })
+})
+
+describe('the fence of a namespace', () => {
+  const operationOf = (name: string) => rulesOf(namespaceFence(at, name, grants))[0]?.to[0]?.operation
+
+  test('denies writes outside all its own grants, whichever account has them', () => {
+    expect(operationOf('ci')).toEqual({
+      ports: ['5000'],
+      notMethods: ['GET', 'HEAD'],
+      notPaths: ['/v2/a/*', '/v2/c/blobs/uploads/', '/v2/c/blobs/uploads/{*}', '/v2/c/manifests/{*}'],
+    })
+  })
+
+  test('denies every write where nothing but reading is granted', () => {
+    expect(rulesOf(namespaceFence(at, 'x', [grantFrom('x team read')]))[0]?.to).toEqual([
+      { operation: { ports: ['5000'], notMethods: ['GET', 'HEAD'] } },
+    ])
+  })
+
+  test('goes with its namespace', () => {
+    const owner = { apiVersion: 'v1', kind: 'Namespace', name: 'ci', uid: 'u' }
+    expect(namespaceFence(at, 'ci', grants, owner, '9').metadata).toMatchObject({
+      name: 'writes-ci',
+      ownerReferences: [owner],
+      resourceVersion: '9',
+      labels: { 'regctl.dev/grant': 'ci' },
+    })
+  })
+})
+
+test('identities', () => {
+  expect(principalOf({ namespace: 'ci' })).toBe('cluster.local/ns/ci/sa/*')
+  expect(principalOf({ namespace: 'ci', serviceAccount: 'pusher' })).toBe('cluster.local/ns/ci/sa/pusher')
+  expect(spiffeId('mesh.example', 'ci', 'pusher')).toBe('spiffe://mesh.example/ns/ci/sa/pusher')
+})
+
+test.each(['CI', 'a.b', '-a', 'a-', '', 'a_b', 'a*', 'a/b', 'x'.repeat(64)])('%j is no namespace', (text) => {
+  expect(() => namespaceName(text)).toThrow(expect.objectContaining({ code: 'INVALID_NAMESPACE', oclif: { exit: 2 } }))
+})
+
+test.each(['Pusher', 'a..b', 'a*', '*', '', 'a/b', 'x'.repeat(254)])('%j is no service account', (text) => {
+  expect(() => serviceAccountName(text)).toThrow(
+    expect.objectContaining({ code: 'INVALID_SERVICE_ACCOUNT', oclif: { exit: 2 } }),
+  )
+})
+
+test('names that Kubernetes takes', () => {
+  expect(['a', 'a-b', '0', 'x'.repeat(63)].map(namespaceName)).toHaveLength(4)
+  expect(['default', 'a.b-c', 'x'.repeat(63)].map(serviceAccountName)).toHaveLength(3)
+})
