@@ -75,16 +75,17 @@ function validSettings(settings: Settings): Settings {
  * @throws conflict error (exit 4) SETTING_FIXED
  */
 export function checkChange(kept: Settings, wanted: Settings): void {
-  const refuse = (what: string, from: string, to: string): never => {
+  if (kept.port !== wanted.port)
     throw conflictError(
       'SETTING_FIXED',
-      `${what} is "${from}" and cannot become "${to}" without losing what is there`,
-      {
-        suggestions: ['regctl down --delete-data, then regctl up with the new value'],
-      },
+      `the port is "${kept.port}" and cannot become "${wanted.port}" while the registry is installed`,
+      { suggestions: [`regctl down, which keeps the images, then regctl up --port ${wanted.port}`] },
     )
+  const refuse = (what: string, from: string, to: string): never => {
+    throw conflictError('SETTING_FIXED', `${what} is "${from}" and cannot become "${to}" without losing the images`, {
+      suggestions: ['regctl down --delete-data, then regctl up with the new value'],
+    })
   }
-  if (kept.port !== wanted.port) refuse('the port', String(kept.port), String(wanted.port))
   if (kept.storage !== wanted.storage) refuse('the storage', kept.storage, wanted.storage)
   if (wanted.storage === 'emptydir') return
   if ((kept.storageClass ?? '') !== (wanted.storageClass ?? ''))
