@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { apply, BUILDER, pod, REGISTRY, ready } from './attacks/kit.ts'
+import {
+  ask,
+  type Client,
+  clients,
+  ensureNamespaces,
+  fromNothing,
+  manifest,
+  onHost,
+  someNodes,
+  upFlags,
+} from './clients.ts'
+import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { build } from './kaniko.ts'
+
+const RUNNERS = 'e2e-run-5001'
+const image = 'localhost:5001/example/app'
+const host: Client = { namespace: RUNNERS, name: 'host' }
+const flags = [...upFlags, '--port', '5001', '--storage', 'emptydir']
+
+/** `up` until the object is there, then the signal. */
+async function interrupted(signal: 'SIGINT' | 'SIGKILL', ...object: readonly string[]): Promise<ChildProcess> {
+  const up = spawn(process.env.REGCTL_BIN ?? '', ['up', ...flags], { stdio: 'ignore' })
+  const over = once(up, 'exit')
+  await eventually(() => kubectlOk(['get', ...object]), { timeout: 30_000, every: 50 })
+  up.kill(signal)
+  await over
+  return up
+}
+
+beforeAll(async () => {
+  await fromNothing()
+  await ensureNamespaces(BUILDER, RUNNERS)
+})
+
+afterAll(async () => {
+  await kubectlOk(['delete', 'namespace', '--ignore-not-found', '--wait=false', RUNNERS])
+})
+
+test('up that is interrupted ends with 130, one that is killed leaves nothing in the way', async () => {
+  const stopped = await interrupted('SIGINT', 'authorizationpolicy', '-n', REGISTRY, 'fence')
+  expect(stopped.exitCode).toBe(130)
+  const killed = await interrupted('SIGKILL', 'deployment', '-n', REGISTRY, 'kube-registry')
+  expect(killed.signalCode).toBe('SIGKILL')
+  const { exitCode, stderr, stdout } = await regctl(['up', ...flags])
+  expect(exitCode, stderr).toBe(0)
+  expect(stdout).toContain('The registry is up on localhost:5001 of every node')
+  expect(await regctlOk(['up'])).toContain('Nothing to change')
+})
+
+test('the whole story on port 5001', async () => {
+  await regctlOk(['grant', BUILDER, 'example'])
+  const [nodes] = await Promise.all([someNodes()])
+  const waiting = clients(onHost(RUNNERS, host.name, nodes[0]?.name ?? ''))
+  const built = await build(BUILDER, 'build-5001', `${image}:1`, `built ${Date.now()}`)
+  expect(built.succeeded, built.log).toBe(true)
+  const names = nodes.map(({ name }) => `app-${name}`)
+  await apply(
+    ...nodes.map(({ name }) =>
+      pod(RUNNERS, `app-${name}`, {
+        spec: { nodeName: name },
+        container: { image: `${image}@${built.digest}`, imagePullPolicy: 'Always', command: undefined },
+      }),
+    ),
+  )
+  await ready(RUNNERS, ...names)
+  await waiting
+  const base = 'http://localhost:5001'
+  const answers = await ask(host, [
+    manifest('example/app', '1', base),
+    { ...manifest('example/app', '1', base), host: 'localhost:5000' },
+    { method: 'POST', url: `${base}/v2/example/app/blobs/uploads/` },
+    { url: 'http://localhost:5000/v2/' },
+  ])
+  expect(answers.map(({ status }) => status)).toEqual([200, 403, 403, 0])
+  const taken = pod(RUNNERS, 'taken', { container: { ports: [{ containerPort: 80, hostPort: 5001 }] } })
+  await expect(apply(taken)).rejects.toThrow(/host port 5001 belongs to the registry/)
+  expect((await regctl(['status'])).exitCode).toBe(0)
+})
+
+test('down asks before it loses what an emptydir holds', async () => {
+  const { exitCode, stderr } = await regctl(['down'])
+  expect(exitCode).toBe(4)
+  expect(stderr).toContain('regctl down --delete-data')
+  expect((await regctl(['status'])).exitCode).toBe(0)
+  await regctlOk(['down', '--delete-data'])
+  expect((await regctl(['status'])).exitCode).toBe(3)
+})
