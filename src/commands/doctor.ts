@@ -1,4 +1,4 @@
-import type { Finding } from '../app/doctor.ts'
+import type { Finding } from '../app/inspect/doctor.ts'
 import { RegctlCommand } from '../command.ts'
 
 export default class Doctor extends RegctlCommand {
@@ -10,7 +10,7 @@ export default class Doctor extends RegctlCommand {
     const { flags } = await this.parse(Doctor)
     const ports = await this.ports(flags)
     const [{ doctor }, { findingsText }] = await Promise.all([
-      import('../app/doctor.ts'),
+      import('../app/inspect/doctor.ts'),
       import('../ui/findings-text.ts'),
     ])
     const findings = await doctor(ports, flags.namespace)

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import type { UninstallResult } from '../app/uninstall.ts'
+import type { UninstallResult } from '../app/install/uninstall.ts'
 import { RegctlCommand } from '../command.ts'
 import { milliseconds } from '../domain/duration.ts'
 
@@ -20,7 +20,7 @@ export default class Down extends RegctlCommand {
     const { flags } = await this.parse(Down)
     const timeoutMs = milliseconds(flags.timeout)
     const ports = await this.ports(flags)
-    const { uninstall } = await import('../app/uninstall.ts')
+    const { uninstall } = await import('../app/install/uninstall.ts')
     const result = await uninstall(ports, flags.namespace, { deleteData: flags['delete-data'], timeoutMs })
     for (const object of result.foreign) ports.report.warn(`left: ${object}, which is not regctl's`)
     this.log(result.removed.length === 0 ? 'Nothing to remove.' : `Removed ${result.removed.length} objects.`)

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import type { GrantResult } from '../app/grant.ts'
+import type { GrantResult } from '../app/grant/grant.ts'
 import { RegctlCommand } from '../command.ts'
 import { milliseconds } from '../domain/duration.ts'
 import { grantArgs, podLabel, serviceAccountFlag } from '../flags/grant.ts'
@@ -38,7 +38,7 @@ export default class Grant extends RegctlCommand {
     const pods = flags.pods === undefined ? {} : { pods: podLabel(flags.pods) }
     const serviceAccount = flags['service-account']
     const ports = await this.ports(flags)
-    const { grant } = await import('../app/grant.ts')
+    const { grant } = await import('../app/grant/grant.ts')
     const result = await grant(
       ports,
       flags.namespace,

@@ -9,8 +9,8 @@ export default class Grants extends RegctlCommand {
     const { flags } = await this.parse(Grants)
     const ports = await this.ports(flags)
     const [{ readGrants }, { requireInstalled }, { table }] = await Promise.all([
-      import('../app/grants.ts'),
-      import('../app/installed.ts'),
+      import('../app/grant/grants.ts'),
+      import('../app/cluster/installed.ts'),
       import('../ui/table.ts'),
     ])
     const { at } = await requireInstalled(ports.kube, flags.namespace)

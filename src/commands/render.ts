@@ -12,7 +12,10 @@ export default class Render extends RegctlCommand {
   async run(): Promise<{ readonly objects: readonly KubeObject[] }> {
     const { flags } = await this.parse(Render)
     const ports = await this.ports(flags)
-    const [{ render }, { documents }] = await Promise.all([import('../app/render.ts'), import('../ui/documents.ts')])
+    const [{ render }, { documents }] = await Promise.all([
+      import('../app/install/render.ts'),
+      import('../ui/documents.ts'),
+    ])
     const objects = await render(ports, flags.namespace, givenSettings(flags))
     this.log(documents(objects))
     return { objects }

@@ -1,5 +1,5 @@
 import { Args, Flags } from '@oclif/core'
-import type { RevokeResult } from '../app/revoke.ts'
+import type { RevokeResult } from '../app/grant/revoke.ts'
 import { RegctlCommand } from '../command.ts'
 import { milliseconds } from '../domain/duration.ts'
 import { repositoryName } from '../domain/repository.ts'
@@ -45,7 +45,7 @@ export default class Revoke extends RegctlCommand {
       })
     const timeoutMs = milliseconds(flags.timeout)
     const ports = await this.ports(flags)
-    const { revoke } = await import('../app/revoke.ts')
+    const { revoke } = await import('../app/grant/revoke.ts')
     const serviceAccount = flags['service-account']
     const result = await revoke(
       ports,

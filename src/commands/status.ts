@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import type { Status } from '../app/status.ts'
+import type { Status } from '../app/inspect/status.ts'
 import { RegctlCommand } from '../command.ts'
 
 export default class StatusCommand extends RegctlCommand {
@@ -13,7 +13,10 @@ export default class StatusCommand extends RegctlCommand {
   async run(): Promise<Status> {
     const { flags } = await this.parse(StatusCommand)
     const ports = await this.ports(flags)
-    const [{ status }, { statusText }] = await Promise.all([import('../app/status.ts'), import('../ui/status-text.ts')])
+    const [{ status }, { statusText }] = await Promise.all([
+      import('../app/inspect/status.ts'),
+      import('../ui/status-text.ts'),
+    ])
     for (;;) {
       const result = await status(ports, flags.namespace)
       if (flags.watch && process.stdout.isTTY) process.stdout.write('\u001B[2J\u001B[H')

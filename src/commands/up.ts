@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import type { InstallResult } from '../app/install.ts'
+import type { InstallResult } from '../app/install/install.ts'
 import { RegctlCommand } from '../command.ts'
 import { milliseconds } from '../domain/duration.ts'
 import { givenSettings, settingFlags } from '../flags/settings.ts'
@@ -32,8 +32,8 @@ export default class Up extends RegctlCommand {
     const given = givenSettings(flags)
     const ports = await this.ports(flags)
     const [{ planInstall }, { install }] = await Promise.all([
-      import('../app/install-plan.ts'),
-      import('../app/install.ts'),
+      import('../app/install/install-plan.ts'),
+      import('../app/install/install.ts'),
     ])
     const plan = await ports.report.step('Look at the cluster', () => planInstall(ports, flags.namespace, given))
     if (flags['dry-run']) {

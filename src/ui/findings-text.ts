@@ -1,4 +1,4 @@
-import type { Finding } from '../app/doctor.ts'
+import type { Finding } from '../app/inspect/doctor.ts'
 import { theme } from './theme.ts'
 
 const MARK = { ok: theme.good('✔'), note: theme.caution('•'), problem: theme.bad('✖') } as const

@@ -1,4 +1,4 @@
-import type { Status } from '../app/status.ts'
+import type { Status } from '../app/inspect/status.ts'
 import { table } from './table.ts'
 import { theme } from './theme.ts'
 

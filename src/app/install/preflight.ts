@@ -1,7 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node'
-import { nodeNamespace } from '../domain/installation.ts'
-import { conflictError, preconditionError } from '../errors.ts'
-import type { Ports, Right } from '../ports.ts'
+import { nodeNamespace } from '../../domain/installation.ts'
+import { conflictError, preconditionError } from '../../errors.ts'
+import type { Ports, Right } from '../../ports.ts'
 import type { InstallPlan } from './install-plan.ts'
 
 /** What `up` writes, as RBAC names it. */

@@ -1,8 +1,8 @@
 import type { V1DaemonSet, V1Deployment } from '@kubernetes/client-node'
-import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../domain/installation.ts'
-import { clusterError } from '../errors.ts'
-import type { Ports } from '../ports.ts'
-import { diagnose } from './diagnose.ts'
+import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
+import { clusterError } from '../../errors.ts'
+import type { Ports } from '../../ports.ts'
+import { diagnose } from '../inspect/diagnose.ts'
 
 type Progress = { readonly done: boolean; readonly text: string }
 

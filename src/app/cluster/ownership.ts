@@ -1,8 +1,8 @@
-import { FIELD_MANAGER, INSTALLATION_LABEL, type Installation } from '../domain/installation.ts'
-import { OWNED_TYPES } from '../domain/kinds.ts'
-import { describeRef, type KubeObject, type ObjectRef, refKey, refOf } from '../domain/kube-object.ts'
-import { conflictError } from '../errors.ts'
-import type { Kube } from '../ports.ts'
+import { FIELD_MANAGER, INSTALLATION_LABEL, type Installation } from '../../domain/installation.ts'
+import { OWNED_TYPES } from '../../domain/kinds.ts'
+import { describeRef, type KubeObject, type ObjectRef, refKey, refOf } from '../../domain/kube-object.ts'
+import { conflictError } from '../../errors.ts'
+import type { Kube } from '../../ports.ts'
 
 export const isOurs = (object: KubeObject, at: Pick<Installation, 'namespace'>): boolean =>
   object.metadata.labels?.[INSTALLATION_LABEL] === at.namespace

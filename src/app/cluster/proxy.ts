@@ -1,8 +1,8 @@
 import type { V1Pod } from '@kubernetes/client-node'
-import { type ActiveConfig, activeConfig } from '../domain/envoy/active-config.ts'
-import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../domain/installation.ts'
-import { clusterError } from '../errors.ts'
-import type { ExecResult, Ports } from '../ports.ts'
+import { type ActiveConfig, activeConfig } from '../../domain/envoy/active-config.ts'
+import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
+import { clusterError } from '../../errors.ts'
+import type { ExecResult, Ports } from '../../ports.ts'
 
 const POD = { apiVersion: 'v1', kind: 'Pod' } as const
 

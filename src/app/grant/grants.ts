@@ -1,10 +1,10 @@
-import type { Installation } from '../domain/installation.ts'
-import { describeRef, type KubeObject, type OwnerReference } from '../domain/kube-object.ts'
-import { FENCE, fence, namespaceFence, writesName } from '../domain/policy/fence.ts'
-import { GRANT_LABEL, type Grant, grantOf } from '../domain/policy/grant.ts'
-import { clusterError, RegctlError } from '../errors.ts'
-import type { Kube } from '../ports.ts'
-import { isOurs } from './ownership.ts'
+import type { Installation } from '../../domain/installation.ts'
+import { describeRef, type KubeObject, type OwnerReference } from '../../domain/kube-object.ts'
+import { FENCE, fence, namespaceFence, writesName } from '../../domain/policy/fence.ts'
+import { GRANT_LABEL, type Grant, grantOf } from '../../domain/policy/grant.ts'
+import { clusterError, RegctlError } from '../../errors.ts'
+import type { Kube } from '../../ports.ts'
+import { isOurs } from '../cluster/ownership.ts'
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
 

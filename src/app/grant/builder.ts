@@ -9,15 +9,15 @@ import {
   type SidecarSpec,
   specOf,
   withListener,
-} from '../domain/builder.ts'
-import type { Installation } from '../domain/installation.ts'
-import type { KubeObject } from '../domain/kube-object.ts'
-import { injectionLabel, injectionOf } from '../domain/stack/injection.ts'
-import { conflictError } from '../errors.ts'
-import type { Kube } from '../ports.ts'
+} from '../../domain/builder.ts'
+import type { Installation } from '../../domain/installation.ts'
+import type { KubeObject } from '../../domain/kube-object.ts'
+import { injectionLabel, injectionOf } from '../../domain/stack/injection.ts'
+import { conflictError } from '../../errors.ts'
+import type { Kube } from '../../ports.ts'
+import { isOurs } from '../cluster/ownership.ts'
 import { checkPods, podsWithoutProxy } from './builder-pods.ts'
 import { namespaceRef } from './grants.ts'
-import { isOurs } from './ownership.ts'
 
 export type BuilderOptions = {
   readonly pods?: PodLabel

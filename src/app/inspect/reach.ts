@@ -1,9 +1,9 @@
 import type { V1Deployment } from '@kubernetes/client-node'
-import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../domain/installation.ts'
-import { describeRef, type KubeObject, refOf } from '../domain/kube-object.ts'
-import { subjectsWith } from '../domain/rbac-reach.ts'
-import type { Ports } from '../ports.ts'
-import { isOurs } from './ownership.ts'
+import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
+import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
+import { subjectsWith } from '../../domain/rbac-reach.ts'
+import type { Ports } from '../../ports.ts'
+import { isOurs } from '../cluster/ownership.ts'
 
 type Selected = {
   readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> }

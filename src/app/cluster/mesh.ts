@@ -1,11 +1,11 @@
 import type { V1Deployment, V1Pod } from '@kubernetes/client-node'
-import { type Installation, nodeNamespace } from '../domain/installation.ts'
-import type { KubeObject } from '../domain/kube-object.ts'
-import type { Settings } from '../domain/settings.ts'
-import { type MeshFacts, minorOf, type ProxyTemplate } from '../domain/stack/mesh-facts.ts'
-import { templatePod } from '../domain/stack/node-proxy.ts'
-import { preconditionError } from '../errors.ts'
-import type { Ports } from '../ports.ts'
+import { type Installation, nodeNamespace } from '../../domain/installation.ts'
+import type { KubeObject } from '../../domain/kube-object.ts'
+import type { Settings } from '../../domain/settings.ts'
+import { type MeshFacts, minorOf, type ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
+import { templatePod } from '../../domain/stack/node-proxy.ts'
+import { preconditionError } from '../../errors.ts'
+import type { Ports } from '../../ports.ts'
 
 export type Istiod = {
   readonly namespace: string

@@ -1,10 +1,10 @@
-import type { Installation } from '../domain/installation.ts'
-import { INSTALLATION_LABEL } from '../domain/installation.ts'
-import type { KubeObject } from '../domain/kube-object.ts'
-import type { Settings } from '../domain/settings.ts'
-import { STATE } from '../domain/stack/stack.ts'
-import { preconditionError } from '../errors.ts'
-import type { Kube } from '../ports.ts'
+import type { Installation } from '../../domain/installation.ts'
+import { INSTALLATION_LABEL } from '../../domain/installation.ts'
+import type { KubeObject } from '../../domain/kube-object.ts'
+import type { Settings } from '../../domain/settings.ts'
+import { STATE } from '../../domain/stack/stack.ts'
+import { preconditionError } from '../../errors.ts'
+import type { Kube } from '../../ports.ts'
 
 export type Installed = { readonly at: Installation; readonly settings: Settings }
 

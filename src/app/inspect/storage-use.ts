@@ -1,7 +1,7 @@
 import type { V1PersistentVolumeClaim, V1Pod } from '@kubernetes/client-node'
-import type { Installation } from '../domain/installation.ts'
-import type { Settings } from '../domain/settings.ts'
-import type { Ports } from '../ports.ts'
+import type { Installation } from '../../domain/installation.ts'
+import type { Settings } from '../../domain/settings.ts'
+import type { Ports } from '../../ports.ts'
 
 export type StorageUse = {
   readonly kind: Settings['storage']

@@ -1,7 +1,7 @@
-import type { Installation } from '../domain/installation.ts'
-import { clusterError } from '../errors.ts'
-import type { Ports } from '../ports.ts'
-import { isReady, nodeProxyPods } from './proxy.ts'
+import type { Installation } from '../../domain/installation.ts'
+import { clusterError } from '../../errors.ts'
+import type { Ports } from '../../ports.ts'
+import { isReady, nodeProxyPods } from '../cluster/proxy.ts'
 
 /** Requests through a node's proxy and what must come back. */
 const CHECKS = [

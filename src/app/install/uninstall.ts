@@ -1,13 +1,13 @@
-import { type Installation, nodeNamespace } from '../domain/installation.ts'
-import { OWNED_TYPES, WORKLOAD_KINDS } from '../domain/kinds.ts'
-import { describeRef, type KubeObject, type ObjectRef, refOf } from '../domain/kube-object.ts'
-import { clusterError, conflictError } from '../errors.ts'
-import type { Kube, Ports } from '../ports.ts'
-import { namespaceRef } from './grants.ts'
-import { findInstalled } from './installed.ts'
-import { isOurs, ownedObjects } from './ownership.ts'
-import { nodeProxyPods, registryPods } from './proxy.ts'
-import { tidyNamespace } from './revoke.ts'
+import { type Installation, nodeNamespace } from '../../domain/installation.ts'
+import { OWNED_TYPES, WORKLOAD_KINDS } from '../../domain/kinds.ts'
+import { describeRef, type KubeObject, type ObjectRef, refOf } from '../../domain/kube-object.ts'
+import { clusterError, conflictError } from '../../errors.ts'
+import type { Kube, Ports } from '../../ports.ts'
+import { findInstalled } from '../cluster/installed.ts'
+import { isOurs, ownedObjects } from '../cluster/ownership.ts'
+import { nodeProxyPods, registryPods } from '../cluster/proxy.ts'
+import { namespaceRef } from '../grant/grants.ts'
+import { tidyNamespace } from '../grant/revoke.ts'
 
 export type UninstallResult = {
   readonly removed: readonly string[]

@@ -1,7 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node'
-import type { PodLabel } from '../domain/builder.ts'
-import type { Installation } from '../domain/installation.ts'
-import { conflictError } from '../errors.ts'
+import type { PodLabel } from '../../domain/builder.ts'
+import type { Installation } from '../../domain/installation.ts'
+import { conflictError } from '../../errors.ts'
 
 const isOver = (pod: V1Pod): boolean => pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed'
 
