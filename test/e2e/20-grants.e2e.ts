@@ -21,7 +21,7 @@ import { bigBlob, slowDownload, slowUpload, type Transfer } from './transfers.ts
 const PULLS = 'e2e-pulls'
 const PASSER = 'e2e-passer'
 /** More than a minute, also where the buffers on the way take the first of it at once. */
-const TRANSFER_SECONDS = 76
+const TRANSFER_SECONDS = 72
 
 const host: Client = { namespace: PULLS, name: 'host' }
 

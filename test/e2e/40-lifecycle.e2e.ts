@@ -1,3 +1,5 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apply, BUILDER, inside, pod, REGISTRY, SERVICE } from './attacks/kit.ts'
 import {
@@ -38,6 +40,16 @@ async function got(): Promise<Readonly<Record<string, number>>> {
       .map((line) => line.trim().split(/\s+/))
       .map(([count, code]) => [code ?? '', Number(count)]),
   )
+}
+
+/** `up` until the object is there, then the signal. */
+async function interrupted(signal: 'SIGINT' | 'SIGKILL', ...object: readonly string[]): Promise<ChildProcess> {
+  const up = spawn(process.env.REGCTL_BIN ?? '', ['up', ...upFlags], { stdio: 'ignore' })
+  const over = once(up, 'exit')
+  await eventually(() => kubectlOk(['get', '-n', REGISTRY, ...object]), { timeout: 30_000, every: 50 })
+  up.kill(signal)
+  await over
+  return up
 }
 
 const registryPod = async (): Promise<string> =>
@@ -125,8 +137,13 @@ describe('down', () => {
     expect(await regctlOk(['down'])).toContain('Nothing to remove')
   })
 
-  test('and up again serves the old images, to no one who was granted before', async () => {
-    await regctlOk(['up', ...upFlags])
+  test('and up again, interrupted and killed halfway, serves the old images, to no one who was granted before', async () => {
+    const stopped = await interrupted('SIGINT', 'authorizationpolicy', 'fence')
+    expect(stopped.exitCode).toBe(130)
+    const killed = await interrupted('SIGKILL', 'deployment', 'kube-registry')
+    expect(killed.signalCode).toBe('SIGKILL')
+    expect(await regctlOk(['up', ...upFlags])).toContain('the registry is up on localhost:5000')
+    expect(await regctlOk(['up'])).toContain('Nothing to change')
     const pulled = await eventually(async () => {
       const answer = await askOne(host, manifest('example/app', 'kept'))
       expect(answer.status).toBe(200)

@@ -1,5 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apply, BUILDER, pod, REGISTRY, ready } from './attacks/kit.ts'
 import {
@@ -13,7 +11,7 @@ import {
   someNodes,
   upFlags,
 } from './clients.ts'
-import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { kubectlOk, regctl, regctlOk } from './cluster.ts'
 import { build } from './kaniko.ts'
 
 const RUNNERS = 'e2e-run-5001'
@@ -21,34 +19,15 @@ const image = 'localhost:5001/example/app'
 const host: Client = { namespace: RUNNERS, name: 'host' }
 const flags = [...upFlags, '--port', '5001', '--storage', 'emptydir']
 
-/** `up` until the object is there, then the signal. */
-async function interrupted(signal: 'SIGINT' | 'SIGKILL', ...object: readonly string[]): Promise<ChildProcess> {
-  const up = spawn(process.env.REGCTL_BIN ?? '', ['up', ...flags], { stdio: 'ignore' })
-  const over = once(up, 'exit')
-  await eventually(() => kubectlOk(['get', ...object]), { timeout: 30_000, every: 50 })
-  up.kill(signal)
-  await over
-  return up
-}
-
 beforeAll(async () => {
   await fromNothing()
   await ensureNamespaces(BUILDER, RUNNERS)
+  expect(await regctlOk(['up', ...flags])).toContain('The registry is up on localhost:5001 of every node')
+  expect(await regctlOk(['up'])).toContain('Nothing to change')
 })
 
 afterAll(async () => {
   await kubectlOk(['delete', 'namespace', '--ignore-not-found', '--wait=false', RUNNERS])
-})
-
-test('up that is interrupted ends with 130, one that is killed leaves nothing in the way', async () => {
-  const stopped = await interrupted('SIGINT', 'authorizationpolicy', '-n', REGISTRY, 'fence')
-  expect(stopped.exitCode).toBe(130)
-  const killed = await interrupted('SIGKILL', 'deployment', '-n', REGISTRY, 'kube-registry')
-  expect(killed.signalCode).toBe('SIGKILL')
-  const { exitCode, stderr, stdout } = await regctl(['up', ...flags])
-  expect(exitCode, stderr).toBe(0)
-  expect(stdout).toContain('The registry is up on localhost:5001 of every node')
-  expect(await regctlOk(['up'])).toContain('Nothing to change')
 })
 
 test('the whole story on port 5001', async () => {
