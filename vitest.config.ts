@@ -23,7 +23,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.e2e.ts', ...(process.env.REGCTL_E2E_LONG === undefined ? [] : ['test/e2e/**/*.long.ts'])],
+          include: [
+            'test/e2e/**/*.e2e.ts',
+            ...(process.env.REGCTL_E2E_LONG === undefined ? [] : ['test/e2e/**/*.long.ts']),
+          ],
           globalSetup: 'test/e2e/setup.ts',
           fileParallelism: false,
           sequence: { groupOrder: 1 },

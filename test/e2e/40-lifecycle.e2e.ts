@@ -142,7 +142,7 @@ describe('down', () => {
     expect(stopped.exitCode).toBe(130)
     const killed = await interrupted('SIGKILL', 'deployment', 'kube-registry')
     expect(killed.signalCode).toBe('SIGKILL')
-    expect(await regctlOk(['up', ...upFlags])).toContain('the registry is up on localhost:5000')
+    expect(await regctlOk(['up', ...upFlags])).toMatch(/[Tt]he registry is up on localhost:5000/)
     expect(await regctlOk(['up'])).toContain('Nothing to change')
     const pulled = await eventually(async () => {
       const answer = await askOne(host, manifest('example/app', 'kept'))
