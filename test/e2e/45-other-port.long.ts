@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { apply, BUILDER, pod, REGISTRY, ready } from './attacks/kit.ts'
+import { apply, BUILDER, pod, ready } from './attacks/kit.ts'
 import {
   ask,
   type Client,
