@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { apply, BUILDER, NODES, pod, REGISTRY, ready } from './attacks/kit.ts'
-import { clients, ensureNamespaces, fromNothing, getJson, someNodes, upFlags } from './clients.ts'
+import { clients, ensureNamespaces, fromNothing, getJson, someNodes } from './clients.ts'
 import { eventually, kubectl, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { upFlags } from './images.ts'
 import { build } from './kaniko.ts'
 
 const RUNNERS = 'e2e-run'

@@ -10,9 +10,9 @@ import {
   onHost,
   push,
   someNodes,
-  upFlags,
 } from './clients.ts'
 import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { upFlags } from './images.ts'
 import { describeBuilders, prepareSorts, sorts } from './policy/builders.ts'
 import { describeChanges, passing, preparePassing } from './policy/changes.ts'
 import { describeRefusals, prepareRefusals } from './policy/refusals.ts'

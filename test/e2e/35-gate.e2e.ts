@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest'
-import { ask, builder, ensureBuilder, upFlags, uploadTo } from './clients.ts'
+import { ask, builder, ensureBuilder, uploadTo } from './clients.ts'
 import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { upFlags } from './images.ts'
 
 const NAMESPACE = 'kube-registry'
 

@@ -10,15 +10,14 @@ import {
   ensureBuilder,
   ensureNamespaces,
   getJson,
-  images,
   LOCAL,
   manifest,
   onHost,
   push,
   someNodes,
-  upFlags,
 } from './clients.ts'
 import { eventually, kubectl, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { images, upFlags } from './images.ts'
 
 const HOSTS = 'e2e-host'
 const INTRUDERS = 'e2e-intruder'

@@ -1,17 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apply, BUILDER, pod, ready } from './attacks/kit.ts'
-import {
-  ask,
-  type Client,
-  clients,
-  ensureNamespaces,
-  fromNothing,
-  manifest,
-  onHost,
-  someNodes,
-  upFlags,
-} from './clients.ts'
+import { ask, type Client, clients, ensureNamespaces, fromNothing, manifest, onHost, someNodes } from './clients.ts'
 import { kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { upFlags } from './images.ts'
 import { build } from './kaniko.ts'
 
 const RUNNERS = 'e2e-run-5001'

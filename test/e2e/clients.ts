@@ -2,15 +2,6 @@ import { expect } from 'vitest'
 import { apply, BUILDER, inside, namespace, pod, ready } from './attacks/kit.ts'
 import { kubectlOk, lab, regctl, regctlOk } from './cluster.ts'
 
-const fromEnvironment = (name: string, fallback: string): string => process.env[name] ?? fallback
-
-/** Images of the suites; on a cluster of the user's they come from the environment. */
-export const images = {
-  registry: lab?.images.registry ?? fromEnvironment('REGCTL_E2E_REGISTRY', 'docker.io/library/registry:3'),
-  kaniko: lab?.images.kaniko ?? fromEnvironment('REGCTL_E2E_KANIKO', 'gcr.io/kaniko-project/executor:v1.24.0'),
-} as const
-
-export const upFlags = ['--image', images.registry, '--size', '1Gi'] as const
 export const LOCAL = 'http://localhost:5000'
 
 /** A pod that keeps running and asks by its own identity. */

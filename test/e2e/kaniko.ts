@@ -1,7 +1,8 @@
 import { expect } from 'vitest'
 import { apply, pod, remove } from './attacks/kit.ts'
-import { getJson, images } from './clients.ts'
+import { getJson } from './clients.ts'
 import { eventually, kubectl } from './cluster.ts'
+import { images } from './images.ts'
 
 export type Build = { readonly succeeded: boolean; readonly digest: string; readonly log: string }
 

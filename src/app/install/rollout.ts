@@ -31,6 +31,9 @@ async function nodesProgress({ kube }: Ports, at: Installation): Promise<Progres
   return { done: seen && wanted > 0 && ready === wanted, text: `node proxy ${ready}/${wanted}` }
 }
 
+/** Longer than a start takes where the images are there. */
+const TELL_AFTER_MS = 15_000
+
 /**
  * Waits until the registry and a proxy on every node are ready.
  * @throws cluster error NOT_READY that says which pod, why, and what its events and last log lines are
@@ -41,11 +44,15 @@ export async function waitReady(
   timeoutMs: number,
   note: (text: string) => void,
 ): Promise<void> {
-  const deadline = ports.clock.now() + timeoutMs
+  const started = ports.clock.now()
+  const deadline = started + timeoutMs
   for (;;) {
     const progress = await Promise.all([registryProgress(ports, at), nodesProgress(ports, at)])
-    note(progress.map(({ text }) => text).join(', '))
-    if (progress.every(({ done }) => done)) return
+    const text = progress.map((one) => one.text).join(', ')
+    if (progress.every(({ done }) => done)) return note(text)
+    // What lasts is seldom a matter of waiting longer, so it is told before the deadline.
+    const [first] = ports.clock.now() - started < TELL_AFTER_MS ? [] : await diagnose(ports, at)
+    note(first === undefined ? text : `${text}; ${first.object}: ${first.why}`)
     if (ports.clock.now() >= deadline) {
       const findings = await diagnose(ports, at)
       throw clusterError(

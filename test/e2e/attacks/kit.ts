@@ -1,4 +1,5 @@
-import { applyText, kubectl, kubectlOk, lab, type Run, regctl, regctlOk } from '../cluster.ts'
+import { applyText, kubectl, kubectlOk, type Run, regctl, regctlOk } from '../cluster.ts'
+import { images, upFlags } from '../images.ts'
 
 export const REGISTRY = 'kube-registry'
 export const NODES = 'kube-registry-node'
@@ -8,13 +9,10 @@ export const SERVICE = `http://${REGISTRY}.${REGISTRY}.svc.cluster.local:5000`
 /** Somebody's repository: nobody in these suites holds a grant for it. */
 export const SECRET = 'attack-secret/app'
 
-const TOOLBOX = lab?.images.toolbox ?? process.env.REGCTL_E2E_TOOLBOX ?? 'docker.io/curlimages/curl:8.16.0'
-
 /** What every attack is aimed at: a healthy installation, with a grant of `example` for the builders' namespace. */
 export async function ensureVictim(): Promise<void> {
   if ((await regctl(['status'])).exitCode !== 0) {
-    const image = lab === undefined ? [] : ['--image', lab.images.registry ?? '']
-    await regctlOk(['up', '--size', '1Gi', ...image])
+    await regctlOk(['up', ...upFlags])
   }
   if ((await kubectl(['get', 'namespace', BUILDER])).exitCode !== 0) await kubectlOk(['create', 'namespace', BUILDER])
   await regctlOk(['grant', BUILDER, 'example', '--inject'])
@@ -41,7 +39,7 @@ export function pod(
       containers: [
         {
           name: 'main',
-          image: TOOLBOX,
+          image: images.toolbox,
           imagePullPolicy: 'IfNotPresent',
           command: ['sh', '-c', 'trap exit TERM; while :; do sleep 1; done'],
           ...container,
