@@ -85,7 +85,10 @@ async function podsGone(
         'PODS_STAY',
         `pod ${names} did not end in ${Math.round(timeoutMs / 1000)} s; the policies stay until they do`,
         {
-          suggestions: ['regctl down, again', `kubectl describe pod -n ${names.replace('/', ' ')}`],
+          suggestions: [
+            'regctl down, again, once no other regctl up runs',
+            ...left.map(({ metadata }) => `kubectl describe pod -n ${metadata?.namespace} ${metadata?.name}`),
+          ],
         },
       )
     }
