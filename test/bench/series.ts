@@ -1,5 +1,10 @@
-/** One measured thing as a multiple of another measured in the same round. */
-export type Series = { readonly name: string; readonly base: string; readonly ratios: readonly number[] }
+/** One measured thing as a multiple of another measured in the same round; `value` where it is no multiple. */
+export type Series = {
+  readonly name: string
+  readonly base: string
+  readonly ratios: readonly number[]
+  readonly value?: string
+}
 
 export function medianRatio(ratios: readonly number[]): number {
   const sorted = [...ratios].sort((a, b) => a - b)

@@ -1,0 +1,105 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { type Blob, heads, MEBIBYTE, makeBlob, pull, push } from './loads.ts'
+import { compare, type Series, seconds } from './series.ts'
+import { kubectlWay, loopbackWay, OURS, ourWay, type Way } from './ways.ts'
+
+const NAMESPACE = 'regctl-bench'
+const REPOSITORY = 'regctl-bench/blob'
+const ACCOUNT = 'developer'
+const LAYERS = 40
+
+const regctl = join(import.meta.dirname, '../../bin/run.js')
+
+type Load = { readonly name: string; readonly run: (way: Way) => Promise<unknown>; readonly everywhere: boolean }
+
+const times = async (count: number, run: (index: number) => Promise<unknown>): Promise<void> => {
+  await Promise.all(Array.from({ length: count }, (_, index) => run(index)))
+}
+
+function loads(big: Blob, layers: readonly Blob[], parts: readonly Blob[]): readonly Load[] {
+  const one = layers[0] as Blob
+  const streams = [4, 8].map((count) => ({
+    name: `pull ${count} x 25 MiB at once`,
+    run: (way: Way) => times(count, (index) => pull(way, REPOSITORY, parts[index] as Blob)),
+    everywhere: true,
+  }))
+  return [
+    { name: 'push 200 MiB', run: (way) => push(way, REPOSITORY, big), everywhere: true },
+    { name: 'pull 200 MiB', run: (way) => pull(way, REPOSITORY, big), everywhere: true },
+    ...streams,
+    {
+      name: `push ${LAYERS} layers of 256 KiB`,
+      run: (way) => times(LAYERS, (index) => push(way, REPOSITORY, layers[index] as Blob)),
+      everywhere: true,
+    },
+    // Its client is this process, which is not in the pod.
+    { name: 'HEAD of 1000 blobs, 8 connections', run: (way) => heads(way, REPOSITORY, one), everywhere: false },
+  ]
+}
+
+/** Speed of every way as a multiple of `kubectl port-forward`; all of them in turn within a round. More is faster. */
+export async function forwardFigures(rounds: number): Promise<readonly Series[]> {
+  const directory = await mkdtemp(join(tmpdir(), 'regctl-bench-'))
+  const ways: Way[] = []
+  try {
+    await developer()
+    const base = await kubectlWay(15500)
+    ways.push(base, await loopbackWay())
+    for (const [index, name] of OURS.entries()) {
+      const way = await ourWay(name, 15501 + index, `${NAMESPACE}/${ACCOUNT}`).catch((error: unknown) => {
+        process.stderr.write(`left out: ${String(error)}\n`)
+      })
+      if (way !== undefined) ways.push(way)
+    }
+    const blobs = async (count: number, bytes: number) => {
+      const made: Blob[] = []
+      for (let index = 0; index < count; index++) made.push(await makeBlob(directory, bytes))
+      return made
+    }
+    const [big] = await blobs(1, 200 * MEBIBYTE)
+    const [layers, parts] = [await blobs(LAYERS, MEBIBYTE / 4), await blobs(8, 25 * MEBIBYTE)]
+    for (const blob of [...layers, ...parts]) await push(base, REPOSITORY, blob)
+    const all: Series[] = []
+    for (const load of loads(big as Blob, layers, parts)) {
+      const others = ways.slice(1).filter(({ prefix }) => load.everywhere || prefix.length === 0)
+      const series = await compare(
+        rounds,
+        { name: `${base.name}`, run: () => load.run(base) },
+        others.map((way) => ({ name: `${load.name}: ${way.name}`, run: () => load.run(way) })),
+      )
+      all.push(...series.map((one) => ({ ...one, ratios: one.ratios.map((ratio) => 1 / ratio) })))
+    }
+    return [...all, ...(await starts(ways)), ...memory(ways)]
+  } finally {
+    for (const way of ways) await way.close()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function developer(): Promise<void> {
+  await execa('kubectl', ['create', 'namespace', NAMESPACE], { reject: false })
+  const args = [NAMESPACE, 'regctl-bench', '--developer', 'user:bench', '--service-account', ACCOUNT]
+  await execa(process.execPath, [regctl, 'grant', ...args], { reject: false, stderr: 'inherit' })
+}
+
+async function starts(ways: readonly Way[]): Promise<readonly Series[]> {
+  const bare = await seconds(() => execa(process.execPath, ['-e', '0']))
+  return ways
+    .filter(({ startSeconds }) => !Number.isNaN(startSeconds))
+    .map(({ name, startSeconds }) => ({
+      name: `first byte: ${name}`,
+      base: 'node -e 0',
+      ratios: [startSeconds / bare],
+    }))
+}
+
+const memory = (ways: readonly Way[]): readonly Series[] =>
+  ways.flatMap((way) => {
+    const peak = way.peakMiB()
+    return peak === undefined
+      ? []
+      : [{ name: `resident memory at most: ${way.name}`, base: '', ratios: [], value: `${peak} MiB` }]
+  })
