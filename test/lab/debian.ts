@@ -24,9 +24,9 @@ const commands: Readonly<Record<string, string>> = {
 /** Debian parts of images change with their package versions. */
 export const debianVersions = (): Promise<string> => run(['dpkg-query', '-W', ...Object.keys(packages), 'libc6'])
 
-async function missingPackages(): Promise<string[]> {
+async function missingPackages(wanted: Readonly<Record<string, string>>): Promise<string[]> {
   const missing: string[] = []
-  for (const [name, file] of Object.entries(packages)) {
+  for (const [name, file] of Object.entries(wanted)) {
     if (!(await succeeds(['test', '-e', file]))) missing.push(name)
   }
   return missing
@@ -45,7 +45,12 @@ export async function requireMachine(): Promise<void> {
   for (const [command, remedy] of Object.entries(commands)) {
     if (!(await succeeds(['sh', '-c', `command -v ${command}`]))) throw new Error(`"${command}" is missing: ${remedy}`)
   }
-  const missing = await missingPackages()
+  await installPackages(packages)
+}
+
+/** Installs what is missing of these, each named by one file that proves it. */
+export async function installPackages(wanted: Readonly<Record<string, string>>): Promise<void> {
+  const missing = await missingPackages(wanted)
   if (missing.length === 0) return
   const release = (await readFile('/etc/debian_version', 'utf8').catch(() => '')).trim()
   if (!release.startsWith('12')) {

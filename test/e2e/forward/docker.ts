@@ -1,0 +1,68 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { installPackages } from '../../lab/debian.ts'
+import { eventually, type Run, type RunOptions, run } from '../cluster.ts'
+
+/** A real dockerd of our own, beside any other on the machine. */
+export type Docker = AsyncDisposable & {
+  /** For DOCKER_HOST. */
+  readonly host: string
+  readonly run: (args: readonly string[], options?: RunOptions) => Promise<Run>
+}
+
+const DOCKER = '/usr/bin/docker'
+
+/**
+ * Starts dockerd with its own data, socket and containerd. It makes no bridge and no firewall rule: its containers use the
+ * host's network or none, which is all a registry's client needs.
+ */
+export async function startDocker(): Promise<Docker> {
+  await installPackages({ 'docker.io': '/usr/sbin/dockerd' })
+  const directory = await mkdtemp(join(tmpdir(), 'regctl-docker-'))
+  const host = `unix://${directory}/docker.sock`
+  await mkdir(join(directory, 'config'))
+  const log = await open(join(directory, 'log'), 'w')
+  const daemon = spawn(
+    '/usr/sbin/dockerd',
+    [
+      ...['--host', host, '--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
+      ...['--pidfile', join(directory, 'pid'), '--bridge=none', '--iptables=false', '--ip6tables=false'],
+      ...['--ip-forward=false', '--shutdown-timeout=3'],
+    ],
+    { stdio: ['ignore', log.fd, log.fd] },
+  )
+  const docker = (args: readonly string[], options: RunOptions = {}): Promise<Run> =>
+    run([DOCKER, ...args], {
+      ...options,
+      env: { ...options.env, DOCKER_HOST: host, DOCKER_CONFIG: join(directory, 'config') },
+    })
+  const stop = async (): Promise<void> => {
+    await ended(daemon)
+    await log.close()
+    await rm(directory, { recursive: true, force: true, maxRetries: 5 })
+  }
+  try {
+    await eventually(
+      async () => {
+        const { exitCode, stderr } = await docker(['version'])
+        if (exitCode !== 0) throw new Error(`dockerd: ${stderr}\n${await readFile(join(directory, 'log'), 'utf8')}`)
+      },
+      { timeout: 30_000, every: 300 },
+    )
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { host, run: docker, [Symbol.asyncDispose]: stop }
+}
+
+/** dockerd ends its containers and its containerd by itself on SIGTERM. */
+async function ended(daemon: ChildProcess): Promise<void> {
+  if (daemon.exitCode !== null) return
+  const over = once(daemon, 'exit')
+  daemon.kill('SIGTERM')
+  await over
+}
