@@ -51,6 +51,7 @@ export const extraSets = {
     packages: ['github.com/GoogleContainerTools/skaffold/v2/cmd/skaffold'],
     ldflags: ['-X github.com/GoogleContainerTools/skaffold/v2/pkg/skaffold/version.version=v2.16.1'],
   },
+  conformance: { module: 'conformance', packages: ['github.com/opencontainers/distribution-spec/conformance'] },
 } satisfies Record<string, GoSet>
 
 const environment = { CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off' }

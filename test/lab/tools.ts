@@ -24,3 +24,9 @@ export async function linkExtraTools(build: boolean): Promise<void> {
     for (const path of set.packages) await link(basename(path), set)
   }
 }
+
+/** One of the extra tools, built if the cache has it not; its path. */
+export async function extraTool(name: keyof typeof extraSets): Promise<string> {
+  await link(name, extraSets[name])
+  return join(tools, name)
+}
