@@ -30,11 +30,16 @@ export async function conformance(port: number, repositories: readonly [string, 
   }
 }
 
-/** Names carry digests of random content. */
-const casesOf = (report: string): (readonly [string, string])[] =>
-  [...report.matchAll(/<testcase name="([^"]*)"[^>]* status="([^"]*)"/g)].map(
-    ([, name = '', status = '']) => [name.replace(/[0-9a-f]{32,}/g, '…'), status] as const,
-  )
+/** Names carry digests of random content, and some come more than once: then in order. */
+function* casesOf(report: string): Generator<readonly [string, string]> {
+  const seen = new Map<string, number>()
+  for (const [, full = '', status = ''] of report.matchAll(/<testcase name="([^"]*)"[^>]* status="([^"]*)"/g)) {
+    const name = full.replace(/[0-9a-f]{32,}/g, '…')
+    const count = (seen.get(name) ?? 0) + 1
+    seen.set(name, count)
+    yield [count === 1 ? name : `${name} (${count})`, status]
+  }
+}
 
 /** The cases that came out otherwise than in `before`, with both. */
 export function differences(before: Cases, after: Cases): readonly string[] {
