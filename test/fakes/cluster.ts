@@ -4,7 +4,7 @@ import { install } from '../../src/app/install/install.ts'
 import { planInstall } from '../../src/app/install/install-plan.ts'
 import type { KubeObject } from '../../src/domain/kube-object.ts'
 import type { GivenSettings } from '../../src/domain/settings.ts'
-import type { Ports } from '../../src/ports.ts'
+import type { Assets, Ports } from '../../src/ports.ts'
 import { FakeClock } from './fake-clock.ts'
 import { FakeKube } from './fake-kube.ts'
 import { FakeMesh } from './fake-mesh.ts'
@@ -12,6 +12,17 @@ import { FakePods } from './fake-pods.ts'
 import { ObjectStore } from './object-store.ts'
 import { RecordingReporter } from './recording-reporter.ts'
 import { Workloads } from './workloads.ts'
+
+/** The shipped files are read once for all tests of a file. */
+const shipped = shippedAssets(join(import.meta.dirname, '../..'))
+const read = new Map<string, ReturnType<Assets['manifests']>>()
+const assets: Assets = {
+  async manifests(name) {
+    const objects = read.get(name) ?? shipped.manifests(name)
+    read.set(name, objects)
+    return structuredClone(await objects)
+  },
+}
 
 export type FakeCluster = ReturnType<typeof fakeCluster>
 
@@ -32,17 +43,27 @@ export function fakeCluster(options: { readonly finalized?: (object: KubeObject)
   pods.script(({ what }) => (what === 'du -sk /var/lib/registry' ? '2048\t/var/lib/registry\n' : undefined))
   const clock = new FakeClock()
   const report = new RecordingReporter()
-  const assets = shippedAssets(join(import.meta.dirname, '../..'))
   const ports: Ports = { kube, pods, assets, clock, report, signal: abort.signal }
   return { ports, kube, store, pods, clock, report, mesh, workloads, abort }
 }
 
+const installed = new Map<string, Promise<FakeCluster>>()
+
 /** The same with the registry installed by `up`, and nothing on record of how. */
 export async function installedCluster(given: GivenSettings = {}, options: Parameters<typeof fakeCluster>[0] = {}) {
+  const key = JSON.stringify(given)
+  const first = installed.get(key) ?? firstInstalled(given)
+  installed.set(key, first)
   const cluster = fakeCluster(options)
+  cluster.store.copy((await first).store)
+  cluster.mesh.port = given.port ?? 5000
+  return cluster
+}
+
+async function firstInstalled(given: GivenSettings): Promise<FakeCluster> {
+  const cluster = fakeCluster()
   cluster.mesh.port = given.port ?? 5000
   await up(cluster, given)
-  forget(cluster)
   return cluster
 }
 
@@ -111,8 +132,8 @@ function withDefaults(object: KubeObject): KubeObject {
     case 'Deployment':
       return { ...object, spec: { progressDeadlineSeconds: 600, ...(object.spec as object) } }
     case 'PersistentVolumeClaim': {
-      const spec = object.spec as { resources: { requests: { storage: string } } }
-      const status = { phase: 'Bound', capacity: spec.resources.requests }
+      const spec = object.spec as { resources?: { requests: { storage: string } } }
+      const status = { phase: 'Bound', capacity: spec?.resources?.requests }
       return { ...object, spec: { storageClassName: 'standard', volumeMode: 'Filesystem', ...spec }, status }
     }
     default:

@@ -49,7 +49,8 @@ export class FakeMesh {
     const policies = this.#store
       .list(POLICY)
       .filter(({ metadata }) => metadata.namespace === 'istio-system' || metadata.namespace === 'kube-registry')
-    return rbacFilters(policies, this.trustDomain)
+    // Istio writes no filter for an action without policies: with no ALLOW policy everybody gets in.
+    return rbacFilters(policies, this.trustDomain).filter((filter) => Object.keys(filter.policies ?? {}).length > 0)
   }
 
   inject(pod: KubeObject): KubeObject {

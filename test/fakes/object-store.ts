@@ -50,12 +50,12 @@ export class ObjectStore {
   list(type: ResourceType, { namespace, labelSelector }: ListOptions = {}): readonly KubeObject[] {
     const group = refKey({ ...type, name: '' }).split('|')[0]
     return [...this.#objects.values()]
-      .map(({ object }) => structuredClone(object))
+      .map(({ object }) => object)
       .filter((object) => object.kind === type.kind && refKey(refOf(object)).split('|')[0] === group)
       .filter((object) => namespace === undefined || object.metadata.namespace === namespace)
       .filter((object) => labelSelector === undefined || fitsSelector(object, labelSelector))
       .sort((one, other) => (etcdKey(one) < etcdKey(other) ? -1 : 1))
-      .map((object) => ({ ...object, apiVersion: type.apiVersion }))
+      .map((object) => ({ ...structuredClone(object), apiVersion: type.apiVersion }))
   }
 
   apply(object: KubeObject, { dryRun = false, force = false }: WriteOptions = {}): KubeObject {
@@ -113,6 +113,12 @@ export class ObjectStore {
     return this.#write(object, { dryRun: false, ...(applied === undefined ? {} : { applied }) })
   }
 
+  /** Takes over what another store holds now; what is stored is never changed in place. */
+  copy(other: ObjectStore): void {
+    for (const [key, written] of other.#objects) this.#objects.set(key, written)
+    this.#version = other.#version
+  }
+
   #write(wanted: KubeObject, { dryRun, applied }: { dryRun: boolean; applied?: KubeObject }): KubeObject {
     const key = refKey(refOf(wanted))
     const before = this.#objects.get(key)?.object
@@ -139,7 +145,7 @@ export class ObjectStore {
   }
 
   #tell(object: KubeObject): void {
-    for (const watcher of this.watchers) watcher(structuredClone(object))
+    for (const watcher of this.watchers) watcher(object)
   }
 
   #mustTake({ kind, namespace }: ObjectRef): void {

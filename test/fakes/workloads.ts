@@ -64,7 +64,7 @@ export class Workloads {
         apiVersion: 'v1',
         kind: 'Pod',
         metadata: {
-          name: `${metadata.name}-${++this.#pods}`,
+          name: `${metadata.name}-${this.#number()}`,
           namespace,
           labels: { ...template.metadata.labels, hash },
           ownerReferences: [{ apiVersion, kind, name: metadata.name, uid: metadata.uid ?? '' }],
@@ -74,6 +74,15 @@ export class Workloads {
       this.#store.put({ ...pod, status: this.#status(pod, namespace, node) })
     }
     this.#report(workload, places.length)
+  }
+
+  /** Higher than of any pod there was. */
+  #number(): number {
+    this.#pods = Math.max(
+      this.#pods,
+      ...this.#store.list({ apiVersion: 'v1', kind: 'Pod' }).map(({ metadata }) => Number(/\d+$/.exec(metadata.name) ?? 0)),
+    )
+    return ++this.#pods
   }
 
   #report(workload: KubeObject, wanted: number): void {
