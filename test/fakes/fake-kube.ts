@@ -1,19 +1,18 @@
 import { statusError } from '../../src/adapters/kube/errors.ts'
-import { OWNED_TYPES } from '../../src/domain/kinds.ts'
+import { OTHER_TYPES, OWNED_TYPES } from '../../src/domain/kinds.ts'
 import { describeRef, type KubeObject, type ObjectRef, refOf } from '../../src/domain/kube-object.ts'
 import { preconditionError } from '../../src/errors.ts'
 import type { ApplyOptions, Kube, ListOptions, ResourceType, Right } from '../../src/ports.ts'
 import { isNamespaced, ObjectStore, Refusal } from './object-store.ts'
 
-const OTHER_TYPES: readonly ResourceType[] = [
-  ...['Pod', 'Node', 'Event'].map((kind) => ({ apiVersion: 'v1', kind })),
-  ...['StatefulSet', 'ReplicaSet'].map((kind) => ({ apiVersion: 'apps/v1', kind })),
-  ...['Job', 'CronJob'].map((kind) => ({ apiVersion: 'batch/v1', kind })),
+const KNOWN: readonly ResourceType[] = [
+  ...OWNED_TYPES,
+  ...OTHER_TYPES,
+  { apiVersion: 'v1', kind: 'Node' },
+  { apiVersion: 'v1', kind: 'Event' },
   { apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass' },
-  ...['ClusterRole', 'Role', 'ClusterRoleBinding', 'RoleBinding'].map((kind) => ({
-    apiVersion: 'rbac.authorization.k8s.io/v1',
-    kind,
-  })),
+  { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole' },
+  { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding' },
 ]
 
 export type Call = {
@@ -76,7 +75,7 @@ export class FakeKube implements Kube {
 
   async serves({ apiVersion, kind }: ResourceType): Promise<boolean> {
     if (this.without.includes(kind)) return false
-    return [...OWNED_TYPES, ...OTHER_TYPES].some((type) => type.kind === kind && type.apiVersion === apiVersion)
+    return KNOWN.some((type) => type.kind === kind && type.apiVersion === apiVersion)
   }
 
   async can(right: Right): Promise<boolean> {

@@ -64,7 +64,11 @@ export class ObjectStore {
     const { uid, resourceVersion, managedFields: _, ...metadata } = object.metadata
     if (before === undefined) this.#mustTake(ref)
     if (uid !== undefined && uid !== before?.object.metadata.uid) throw changed(ref, `uid mismatch: ${uid} was meant`)
-    if (before !== undefined && resourceVersion !== undefined && resourceVersion !== before.object.metadata.resourceVersion)
+    if (
+      before !== undefined &&
+      resourceVersion !== undefined &&
+      resourceVersion !== before.object.metadata.resourceVersion
+    )
       throw changed(ref, 'the object has been modified; please apply your changes to the latest version')
     const applied = { ...object, metadata }
     const { value, conflicts } = merged(before?.object as Fields | undefined, before?.applied as Fields, applied)

@@ -27,12 +27,10 @@ export class Workloads {
 
   /** Looks at everything again, as after `start` was changed. */
   again(): void {
-    for (const { metadata } of this.#store.list({ apiVersion: 'v1', kind: 'Pod' })) {
-      const ref = { apiVersion: 'v1', kind: 'Pod', name: metadata.name, namespace: metadata.namespace ?? '' }
-      const pod = this.#store.read(ref)
-      const node = (pod?.spec as { nodeName?: string }).nodeName ?? ''
-      if (pod?.metadata.ownerReferences !== undefined)
-        this.#store.put({ ...pod, status: this.#status(pod, metadata.namespace ?? '', node) })
+    for (const pod of this.#store.list({ apiVersion: 'v1', kind: 'Pod' })) {
+      const { nodeName = '' } = pod.spec as { nodeName?: string }
+      if (pod.metadata.ownerReferences !== undefined)
+        this.#store.put({ ...pod, status: this.#status(pod, pod.metadata.namespace ?? '', nodeName) })
     }
   }
 
@@ -80,7 +78,9 @@ export class Workloads {
   #number(): number {
     this.#pods = Math.max(
       this.#pods,
-      ...this.#store.list({ apiVersion: 'v1', kind: 'Pod' }).map(({ metadata }) => Number(/\d+$/.exec(metadata.name) ?? 0)),
+      ...this.#store
+        .list({ apiVersion: 'v1', kind: 'Pod' })
+        .map(({ metadata }) => Number(/\d+$/.exec(metadata.name) ?? 0)),
     )
     return ++this.#pods
   }
