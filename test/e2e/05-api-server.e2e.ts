@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, test } from 'vitest'
-import { openCluster } from '../../src/adapters/kube/client.ts'
 import { systemClock } from '../../src/adapters/clock.ts'
+import { openCluster } from '../../src/adapters/kube/client.ts'
 import { CONTRACT } from '../adapters/kube/contract.ts'
 
 /** The unit tests run on a fake; these are the same checks on the API server it stands for. */

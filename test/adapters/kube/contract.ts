@@ -187,8 +187,8 @@ export const CONTRACT: Readonly<Record<string, (at: Place) => Promise<void>>> = 
     const generation = async (object: KubeObject) => (await kube.apply(object)).metadata.generation
     expect(await generation(deployment(0))).toBe(1)
     expect(await generation(deployment(0, { more: 'yes' }))).toBe(1)
-    expect(await generation({ ...deployment(0), spec: { ...(deployment(0).spec as object), minReadySeconds: 1 } })).toBe(
-      2,
-    )
+    expect(
+      await generation({ ...deployment(0), spec: { ...(deployment(0).spec as object), minReadySeconds: 1 } }),
+    ).toBe(2)
   },
 }

@@ -1,7 +1,7 @@
-import { grant } from '../../../src/app/grant/grant.ts'
 import type { BuilderOptions } from '../../../src/app/grant/builder.ts'
-import { type FakeCluster, forget, namespace } from '../../fakes/cluster.ts'
+import { grant } from '../../../src/app/grant/grant.ts'
 import { grantFrom } from '../../domain/at.ts'
+import { type FakeCluster, forget, namespace } from '../../fakes/cluster.ts'
 
 export type GrantOptions = Partial<Omit<BuilderOptions, 'revision'>> & { readonly timeoutMs?: number }
 

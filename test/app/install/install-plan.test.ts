@@ -8,12 +8,17 @@ import { fakeCluster, forget, installedCluster, namespace } from '../../fakes/cl
 import { failure } from '../failure.ts'
 import { grantIn } from '../grant/granted.ts'
 
-const plan = ({ ports }: Pick<ReturnType<typeof fakeCluster>, 'ports'>, given: GivenSettings = {}, at = 'kube-registry') =>
-  planInstall(ports, at, given)
+const plan = (
+  { ports }: Pick<ReturnType<typeof fakeCluster>, 'ports'>,
+  given: GivenSettings = {},
+  at = 'kube-registry',
+) => planInstall(ports, at, given)
 
 const named = (objects: readonly KubeObject[]) => objects.map((object) => describeRef(refOf(object)))
 const changed = async (planned: ReturnType<typeof plan>) =>
-  (await planned).changes.filter(({ action }) => action !== 'unchanged').map(({ ref, action }) => [action, describeRef(ref)])
+  (await planned).changes
+    .filter(({ action }) => action !== 'unchanged')
+    .map(({ ref, action }) => [action, describeRef(ref)])
 
 const config = (name: string, more: Partial<KubeObject['metadata']> = {}): KubeObject => ({
   apiVersion: 'v1',
@@ -36,7 +41,11 @@ describe('on an empty cluster', () => {
     cluster.store.put(namespace('kube-registry'))
     cluster.store.put(config('registry-config'))
     await expect(plan(cluster)).rejects.toEqual(
-      failure('NOT_OURS', 4, "Namespace kube-registry, ConfigMap kube-registry/registry-config exist and are not regctl's"),
+      failure(
+        'NOT_OURS',
+        4,
+        "Namespace kube-registry, ConfigMap kube-registry/registry-config exist and are not regctl's",
+      ),
     )
   })
 
@@ -74,7 +83,10 @@ describe('a second time', () => {
     const cluster = await installedCluster()
     const ref = { apiVersion: 'v1', kind: 'Service', namespace: 'kube-registry', name: 'kube-registry' }
     const service = cluster.store.read(ref)
-    cluster.store.put({ ...(service as KubeObject), spec: { ...(service?.spec as object), selector: { app: 'other' } } })
+    cluster.store.put({
+      ...(service as KubeObject),
+      spec: { ...(service?.spec as object), selector: { app: 'other' } },
+    })
     cluster.store.remove({ ...ref, apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' })
     expect(await changed(plan(cluster))).toEqual([
       ['create', 'Sidecar kube-registry/kube-registry'],
@@ -182,7 +194,11 @@ describe('over the data a down left', () => {
   test('a volume of that name that is not ours says nothing of the settings', async () => {
     const cluster = fakeCluster()
     cluster.store.put(namespace('kube-registry'))
-    cluster.store.put({ ...config('registry-data'), kind: 'PersistentVolumeClaim', spec: { resources: { requests: { storage: '7Gi' } } } })
+    cluster.store.put({
+      ...config('registry-data'),
+      kind: 'PersistentVolumeClaim',
+      spec: { resources: { requests: { storage: '7Gi' } } },
+    })
     await expect(plan(cluster)).rejects.toEqual(failure('NOT_OURS', 4, 'registry-data'))
   })
 })

@@ -5,13 +5,17 @@ import { planInstall } from '../../../src/app/install/install-plan.ts'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
 import { clusterError } from '../../../src/errors.ts'
 import { at } from '../../domain/at.ts'
-import { fakeCluster, installedCluster, up } from '../../fakes/cluster.ts'
+import { fakeCluster, installedCluster, namespace, up } from '../../fakes/cluster.ts'
 import { starting } from '../../fakes/workloads.ts'
 import { failure } from '../failure.ts'
 import { grantIn, grantNow } from '../grant/granted.ts'
-import { namespace } from '../../fakes/cluster.ts'
 
-const FENCE = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', namespace: 'kube-registry', name: 'fence' }
+const FENCE = {
+  apiVersion: 'security.istio.io/v1',
+  kind: 'AuthorizationPolicy',
+  namespace: 'kube-registry',
+  name: 'fence',
+}
 const SECRET = { apiVersion: 'v1', kind: 'Secret', namespace: 'kube-registry', name: 'registry-http' }
 const OLD: KubeObject = {
   apiVersion: 'v1',
@@ -31,7 +35,13 @@ describe('up', () => {
       'apply DaemonSet kube-registry-node/registry-node',
     ])
     expect(kube.writes[serving - 1]).toBe('apply AuthorizationPolicy kube-registry/fence')
-    for (const part of ['read-nodes', 'PeerAuthentication', 'ValidatingAdmissionPolicyBinding', 'EnvoyFilter', 'Secret'])
+    for (const part of [
+      'read-nodes',
+      'PeerAuthentication',
+      'ValidatingAdmissionPolicyBinding',
+      'EnvoyFilter',
+      'Secret',
+    ])
       expect([part, index(part)]).toEqual([part, expect.toSatisfy((at: number) => at >= 0 && at < serving)])
   })
 
