@@ -36,7 +36,10 @@ export interface Kube {
   get(ref: ObjectRef, signal?: AbortSignal): Promise<KubeObject | undefined>
   /** All namespaces without `namespace`. A type the cluster does not know gives an empty list. */
   list(type: ResourceType, options?: ListOptions): Promise<readonly KubeObject[]>
-  /** Server-side apply. With `metadata.resourceVersion` set, a change since then is a 409 (error code CONFLICT_CHANGED). */
+  /**
+   * Server-side apply. With `metadata.resourceVersion` set, a change since then is a 409 (error code CONFLICT_CHANGED);
+   * with `metadata.uid` set, so is a removal, after which it would otherwise be made again.
+   */
   apply(object: KubeObject, options?: ApplyOptions): Promise<KubeObject>
   /** Plain create; `undefined` when it exists already. */
   create(object: KubeObject, options?: { readonly dryRun?: boolean }): Promise<KubeObject | undefined>

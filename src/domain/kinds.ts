@@ -20,6 +20,24 @@ export const OWNED_TYPES: readonly ResourceType[] = [
   { apiVersion: 'apps/v1', kind: 'DaemonSet' },
 ]
 
+const types = (apiVersion: string, ...kinds: readonly string[]): readonly ResourceType[] =>
+  kinds.map((kind) => ({ apiVersion, kind }))
+
+/** What others may keep in a namespace of ours besides: `down` must not take it along. */
+export const OTHER_TYPES: readonly ResourceType[] = [
+  ...types('v1', 'Pod', 'ReplicationController', 'LimitRange'),
+  ...types('apps/v1', 'StatefulSet', 'ReplicaSet'),
+  ...types('batch/v1', 'Job', 'CronJob'),
+  ...types('networking.k8s.io/v1', 'Ingress', 'NetworkPolicy'),
+  ...types('rbac.authorization.k8s.io/v1', 'Role', 'RoleBinding'),
+  ...types('autoscaling/v2', 'HorizontalPodAutoscaler'),
+  ...types('policy/v1', 'PodDisruptionBudget'),
+  ...types('networking.istio.io/v1', 'VirtualService', 'Gateway', 'ServiceEntry', 'WorkloadEntry'),
+  ...types('security.istio.io/v1', 'RequestAuthentication'),
+  ...types('telemetry.istio.io/v1', 'Telemetry'),
+  ...types('gateway.networking.k8s.io/v1', 'Gateway', 'HTTPRoute'),
+]
+
 /** Types that serve traffic: applied last and removed first, so that policies are in force all the time between. */
 export const WORKLOAD_KINDS: ReadonlySet<string> = new Set(['Deployment', 'DaemonSet'])
 

@@ -56,15 +56,17 @@ async function settle(
   for (let round = 0; round < ROUNDS; round++) {
     const before = await kube.get(ref)
     const object = wanted(await readGrants(kube, at), before?.metadata.resourceVersion)
+    const uid = before?.metadata.uid
     try {
       if (object !== undefined && before === undefined) {
         if ((await kube.create(object)) !== undefined) return
       } else if (object !== undefined) {
-        await kube.apply(object, { force: true })
+        // With a version alone the API server would make a fence again that another writer has just removed.
+        const meant = uid === undefined ? object.metadata : { ...object.metadata, uid }
+        await kube.apply({ ...object, metadata: meant }, { force: true })
         return
       } else {
-        if (before !== undefined)
-          await kube.remove(ref, before.metadata.uid === undefined ? {} : { uid: before.metadata.uid })
+        if (before !== undefined) await kube.remove(ref, uid === undefined ? {} : { uid })
         // A grant made between the reading and the removal wants its fence back.
         if (wanted(await readGrants(kube, at), undefined) === undefined) return
       }

@@ -22,11 +22,10 @@ export async function keepAcceptedFilters(ports: Ports, plan: InstallPlan): Prom
   if (rejected.length === 0) return
   for (const change of changed) await restore(ports, change)
   const names = changed.map(({ ref }) => describeRef(ref)).join(', ')
-  const still = changed.length === 0 ? rejected : await settled(ports, plan)
-  const blame =
-    still.length > 0
-      ? 'the cause is not in what regctl changed: look at the EnvoyFilters of others'
-      : `${names} ${changed.length === 1 ? 'was' : 'were'} put back to what ${changed.length === 1 ? 'it was' : 'they were'}`
+  const back = `${names} ${changed.length === 1 ? 'was' : 'were'} put back to what ${changed.length === 1 ? 'it was' : 'they were'}`
+  const others = 'the cause is not in what regctl changed: look at the EnvoyFilters of others'
+  const helped = changed.length > 0 && (await settled(ports, plan)).length === 0
+  const blame = helped ? back : changed.length === 0 ? others : `${back}, which did not help; ${others}, then regctl up`
   throw clusterError('FILTER_REJECTED', `a proxy refused its configuration: ${rejected[0]}; ${blame}`, {
     suggestions: ['regctl doctor', 'kubectl get envoyfilters -A'],
     details: { rejected },

@@ -45,7 +45,7 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
       waitReady(ports, plan.at, options.timeoutMs, note),
     )
   // Not before the new pods are there: what goes may have protected the old ones.
-  const removed = await prune(ports, plan)
+  const removed = options.wait ? await prune(ports, plan) : leave(ports, plan)
   if (options.wait) await verify(ports, plan, deadline)
   return {
     namespace: plan.at.namespace,
@@ -104,6 +104,12 @@ async function settle({ kube }: Ports, plan: InstallPlan): Promise<void> {
 async function prune(ports: Ports, plan: InstallPlan): Promise<readonly string[]> {
   for (const object of plan.surplus) await ports.kube.remove(refOf(object))
   return plan.surplus.map((object) => describeRef(refOf(object)))
+}
+
+function leave({ report }: Ports, { surplus }: InstallPlan): readonly string[] {
+  const left = surplus.map((object) => describeRef(refOf(object))).join(', ')
+  if (left !== '') report.warn(`Left until a later up waits for the new pods: ${left}`)
+  return []
 }
 
 async function verify(ports: Ports, plan: InstallPlan, deadline: number): Promise<void> {

@@ -1,5 +1,5 @@
 import { type Installation, nodeNamespace } from '../../domain/installation.ts'
-import { OWNED_TYPES, WORKLOAD_KINDS } from '../../domain/kinds.ts'
+import { OTHER_TYPES, OWNED_TYPES, WORKLOAD_KINDS } from '../../domain/kinds.ts'
 import { describeRef, type KubeObject, type ObjectRef, refOf } from '../../domain/kube-object.ts'
 import { clusterError, conflictError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
@@ -112,18 +112,19 @@ async function tidyBuilders(ports: Ports, at: Installation, owned: readonly Kube
 }
 
 /** What a namespace holds without anybody having put it there. */
-const FURNITURE = /^(kube-root-ca\.crt|istio-ca-root-cert|istio-ca-crl|default)$/
+const FURNITURE = /^(ConfigMap (kube-root-ca\.crt|istio-ca-root-cert|istio-ca-crl)|ServiceAccount default)$/
 
 /** Objects in our namespaces that are not ours; derived ones (pods, replica sets) do not count. */
 async function foreignObjects(kube: Kube, at: Installation): Promise<readonly ObjectRef[]> {
-  const types = [...OWNED_TYPES.slice(1), { apiVersion: 'v1', kind: 'Pod' }, { apiVersion: 'batch/v1', kind: 'Job' }]
-  const namespaced = types.filter((type) => !type.apiVersion.startsWith('admissionregistration'))
+  const namespaced = [...OWNED_TYPES.slice(1), ...OTHER_TYPES].filter(
+    (type) => !type.apiVersion.startsWith('admissionregistration'),
+  )
   const lists = await Promise.all(
     namespaced.flatMap((type) => [at.namespace, nodeNamespace(at)].map((namespace) => kube.list(type, { namespace }))),
   )
   return lists
     .flat()
-    .filter((object) => !isOurs(object, at) && !FURNITURE.test(object.metadata.name))
+    .filter((object) => !isOurs(object, at) && !FURNITURE.test(`${object.kind} ${object.metadata.name}`))
     .filter(
       (object) => object.metadata.ownerReferences === undefined && object.metadata.deletionTimestamp === undefined,
     )

@@ -1,0 +1,146 @@
+import { describe, expect, test } from 'vitest'
+import { grantPolicies, grantsOf, ownerOf, readGrants, settleFences } from '../../../src/app/grant/grants.ts'
+import type { KubeObject } from '../../../src/domain/kube-object.ts'
+import { fence, namespaceFence } from '../../../src/domain/policy/fence.ts'
+import { type Grant, grantKey, grantName, grantPolicy } from '../../../src/domain/policy/grant.ts'
+import { clusterError } from '../../../src/errors.ts'
+import { at, grantFrom } from '../../domain/at.ts'
+import { namespace } from '../../fakes/cluster.ts'
+import { FakeKube } from '../../fakes/fake-kube.ts'
+import { failure } from '../failure.ts'
+import { Interleaving } from './interleaving.ts'
+
+const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', namespace: 'kube-registry' }
+
+/** A cluster with these grants and the fences that follow them. */
+function granted(...texts: readonly string[]) {
+  const kube = new FakeKube()
+  for (const name of ['kube-registry', 'ci', 'web']) kube.store.put(namespace(name))
+  const home = (name: string) => kube.store.read({ apiVersion: 'v1', kind: 'Namespace', name }) as KubeObject
+  const grants = texts.map(grantFrom)
+  kube.store.put(fence(at, grants))
+  for (const grant of grants) kube.store.put(grantPolicy(at, grant, ownerOf(home(grant.namespace))))
+  for (const name of new Set(grants.map((grant) => grant.namespace)))
+    kube.store.put(namespaceFence(at, name, grants, ownerOf(home(name))))
+  const add = async (text: string) => {
+    const grant = grantFrom(text)
+    await kube.apply(grantPolicy(at, grant, ownerOf(home(grant.namespace))), { force: true })
+    await settleFences(kube, at, [home(grant.namespace)])
+  }
+  const take = async (text: string) => {
+    await kube.remove({ ...POLICY, name: grantName(grantFrom(text)) })
+    await settleFences(kube, at, [home(grantFrom(text).namespace)])
+  }
+  return { kube, home, add, take }
+}
+
+/** The fences are exactly what the grants in the cluster ask for. */
+function expectFences({ kube, home }: ReturnType<typeof granted>, grants: readonly Grant[]): void {
+  const specOf = (name: string) => kube.store.read({ ...POLICY, name })?.spec
+  expect(specOf('fence')).toEqual(fence(at, grants).spec)
+  for (const name of ['ci', 'web']) {
+    const own = grants.some((grant) => grant.namespace === name)
+    expect(specOf(`writes-${name}`)).toEqual(own ? namespaceFence(at, name, grants, ownerOf(home(name))).spec : undefined)
+  }
+}
+
+describe('one writer', () => {
+  test('makes, changes and removes the fences as the grants go', async () => {
+    const cluster = granted()
+    await cluster.add('ci team')
+    expectFences(cluster, [grantFrom('ci team')])
+    await cluster.add('ci other exact')
+    expectFences(cluster, [grantFrom('ci other exact'), grantFrom('ci team')])
+    await cluster.add('web site')
+    await cluster.take('ci team')
+    expectFences(cluster, [grantFrom('ci other exact'), grantFrom('web site')])
+    await cluster.take('ci other exact')
+    await cluster.take('web site')
+    expectFences(cluster, [])
+  })
+
+  test('writes the namespace’s own fence before the one that lets it in', async () => {
+    const cluster = granted()
+    await cluster.add('ci team')
+    expect(cluster.kube.writes.slice(1)).toEqual([
+      'create AuthorizationPolicy kube-registry/writes-ci',
+      'apply AuthorizationPolicy kube-registry/fence',
+    ])
+  })
+
+  test('makes the fence of all where it is missing', async () => {
+    const cluster = granted()
+    cluster.kube.store.remove({ ...POLICY, name: 'fence' })
+    await settleFences(cluster.kube, at, [])
+    expectFences(cluster, [])
+  })
+
+  test('gives up where something else changes the fence all the time', async () => {
+    const { kube } = granted()
+    let count = 0
+    kube.turn = ({ verb, what }) => {
+      if (verb !== 'apply' || what !== 'AuthorizationPolicy kube-registry/fence') return
+      const found = kube.store.read({ ...POLICY, name: 'fence' }) as KubeObject
+      kube.store.put({ ...found, metadata: { ...found.metadata, annotations: { count: String(++count) } } })
+    }
+    await expect(settleFences(kube, at, [])).rejects.toEqual(failure('FENCE_BUSY', 5, 'fence was changed 50 times'))
+    expect(count).toBe(50)
+  })
+
+  test('takes no other error for a conflict', async () => {
+    const { kube } = granted()
+    kube.turn = ({ verb }) => {
+      if (verb === 'apply') throw clusterError('FORBIDDEN', 'no')
+    }
+    await expect(settleFences(kube, at, [])).rejects.toEqual(failure('FORBIDDEN', 5))
+  })
+})
+
+/** `+` grants and `-` revokes, all at once. */
+const RACES: readonly (readonly [before: readonly string[], at: readonly string[]])[] = [
+  [[], ['+ci team', '+web site']],
+  [[], ['+ci team', '+ci other']],
+  [[], ['+ci team', '+ci other', '+web site']],
+  [['ci team'], ['-ci team', '+ci other']],
+  [['ci team'], ['-ci team', '+ci team']],
+  [['ci team', 'ci other'], ['-ci team', '-ci other']],
+  [['ci team', 'web site'], ['-ci team', '-web site', '+ci more read']],
+  [['ci team'], ['-ci team', '-ci team', '+ci other']],
+]
+
+test.each(RACES)('at once, in any order: %j then %j lose nothing', async (before, changes) => {
+  for (let seed = 0; seed < 60; seed++) {
+    const cluster = granted(...before)
+    const order = new Interleaving(seed)
+    cluster.kube.turn = order.turn
+    await order.run(
+      changes.map((change) => () => (change.startsWith('+') ? cluster.add : cluster.take)(change.slice(1))),
+    )
+    cluster.kube.turn = () => {}
+    const left = await readGrants(cluster.kube, at)
+    const sure = changes.filter((change) => change.startsWith('+') && !changes.includes(`-${change.slice(1)}`))
+    expect(left.map(grantKey), `seed ${seed}`).toEqual(
+      expect.arrayContaining(sure.map((change) => grantKey(grantFrom(change.slice(1))))),
+    )
+    expectFences(cluster, left)
+  }
+})
+
+describe('reading', () => {
+  test('goes by what is ours and in force', async () => {
+    const { kube } = granted('ci team', 'web site read')
+    const foreign = grantPolicy({ ...at, namespace: 'other' }, grantFrom('ci stolen'))
+    kube.store.put({ ...foreign, metadata: { ...foreign.metadata, namespace: 'kube-registry' } })
+    const going = grantPolicy(at, grantFrom('ci going'))
+    kube.store.put({ ...going, metadata: { ...going.metadata, deletionTimestamp: 'now' } })
+    const spoilt = grantPolicy(at, grantFrom('ci spoilt'))
+    kube.store.put({ ...spoilt, metadata: { ...spoilt.metadata, annotations: { 'regctl.dev/grant': '{' } } })
+    expect((await readGrants(kube, at)).map(grantKey)).toEqual(['ci * team subtree write', 'web * site subtree read'])
+    expect((await grantPolicies(kube, at)).map(({ metadata }) => metadata.labels?.['regctl.dev/grant'])).toContain('web')
+  })
+
+  test('tells one namespace from another', () => {
+    const grants = ['ci team', 'ci2 team', 'ci other'].map(grantFrom)
+    expect(grantsOf('ci', grants)).toEqual([grants[0], grants[2]])
+  })
+})
