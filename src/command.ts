@@ -1,5 +1,6 @@
 import { Command, Flags } from '@oclif/core'
 import type { LocalPorts } from './context.ts'
+import { registryNamespace } from './domain/installation.ts'
 import { RegctlError } from './errors.ts'
 import type { Ports } from './ports.ts'
 
@@ -19,6 +20,7 @@ export abstract class RegctlCommand extends Command {
       default: 'kube-registry',
       helpGroup: 'GLOBAL',
       helpValue: 'NAME',
+      parse: async (text) => registryNamespace(text),
     }),
   }
 
@@ -71,6 +73,13 @@ export abstract class RegctlCommand extends Command {
     await super.finally(error)
   }
 
+  /** An error of oclif carries its whole parser along, which is nobody's business. */
+  protected override toErrorJson(error: Error): { readonly error: object } {
+    if (error instanceof RegctlError || !('oclif' in error)) return super.toErrorJson(error)
+    const { message, name, oclif } = error
+    return { error: { code: 'USAGE', oclif, suggestions: [], name, message } }
+  }
+
   protected override async catch(error: Error): Promise<void> {
     if (this.#stoppedBy !== undefined) {
       process.stderr.write(`stopped by ${this.#stoppedBy}\n`)
@@ -79,6 +88,8 @@ export abstract class RegctlCommand extends Command {
     // Errors of oclif (a wrong flag and the like) know how to print themselves, with the help.
     const own = error instanceof RegctlError
     if (!own && 'oclif' in error) return super.catch(error as Parameters<Command['catch']>[0])
+    // oclif puts words around what a flag's own check says.
+    if (own) error.message = error.message.replace(/^Parsing --\S+ \n\t(.*)\nSee more help with --help$/s, '$1')
     if (this.jsonEnabled()) this.logJson(this.toErrorJson(error))
     if (!own || !this.jsonEnabled()) {
       const { bugText, errorText } = await import('./ui/error-text.ts')

@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   domain: ['domain', 'errors'],
   adapters: ['adapters', 'domain', 'ports', 'errors'],
   ui: ['ui', 'domain', 'errors'],
-  command: ['context', 'errors', 'ui'],
+  command: ['context', 'domain', 'errors', 'ui'],
   context: ['adapters', 'ui'],
   main: [],
   ports: [],

@@ -25,6 +25,8 @@ export default class StatusCommand extends RegctlCommand {
         if (result.problems.length > 0) process.exitCode = 6
         return result
       }
+      // With --json too, one document after the other, as jq reads them.
+      if (this.jsonEnabled()) this.logJson(result)
       await ports.clock.sleep(2000, this.signal)
     }
   }

@@ -2,6 +2,7 @@ import { Flags } from '@oclif/core'
 import type { InstallResult } from '../app/install/install.ts'
 import { RegctlCommand } from '../command.ts'
 import { milliseconds } from '../domain/duration.ts'
+import { describeRef } from '../domain/kube-object.ts'
 import { givenSettings, settingFlags } from '../flags/settings.ts'
 
 type Planned = {
@@ -31,11 +32,14 @@ export default class Up extends RegctlCommand {
     const timeoutMs = milliseconds(flags.timeout)
     const given = givenSettings(flags)
     const ports = await this.ports(flags)
-    const [{ planInstall }, { install }] = await Promise.all([
+    const [{ planInstall }, { withRights }, { install }] = await Promise.all([
       import('../app/install/install-plan.ts'),
+      import('../app/install/preflight.ts'),
       import('../app/install/install.ts'),
     ])
-    const plan = await ports.report.step('Look at the cluster', () => planInstall(ports, flags.namespace, given))
+    const plan = await ports.report.step('Look at the cluster', () =>
+      withRights(ports, flags.namespace, () => planInstall(ports, flags.namespace, given)),
+    )
     if (flags['dry-run']) {
       const { planText } = await import('../ui/plan-text.ts')
       const diff = planText(plan.changes, plan.surplus)
@@ -46,7 +50,7 @@ export default class Up extends RegctlCommand {
       )
       const changes = plan.changes
         .filter(({ action }) => action !== 'unchanged')
-        .map(({ ref, action }) => ({ object: `${ref.kind} ${ref.name}`, action }))
+        .map(({ ref, action }) => ({ object: describeRef(ref), action }))
       return { dryRun: true, changes, diff, compared }
     }
     const result = await install(ports, plan, { wait: flags.wait, timeoutMs })

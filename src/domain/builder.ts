@@ -2,13 +2,51 @@ import { createHash } from 'node:crypto'
 import { INSTALLATION_LABEL, type Installation, ownerLabels } from './installation.ts'
 import type { KubeObject } from './kube-object.ts'
 import { GRANT_LABEL } from './policy/grant.ts'
+import { INJECTION_LABELS } from './stack/injection.ts'
 import { loopbackListener } from './stack/mesh.ts'
 
 /** A label that picks the pods of a namespace that get `localhost:PORT`; absent for all of them. */
 export type PodLabel = { readonly key: string; readonly value: string }
 
-/** Annotation on a builder's Namespace: labels regctl added to it, to be taken off by the last revoke. */
-export const ADDED_LABELS = 'regctl.dev/added-labels'
+type Labels = Readonly<Record<string, string>>
+
+/** Annotations on a builder's Namespace: labels regctl put there, and what it found in their place. */
+const ADDED_LABELS = 'regctl.dev/added-labels'
+const REPLACED_LABELS = 'regctl.dev/replaced-labels'
+
+/** Turns injection on in a Namespace and keeps in it what `unlabelling` needs. */
+export function labelling(namespace: KubeObject, labels: Labels): Readonly<Record<string, unknown>> {
+  const found = Object.entries(namespace.metadata.labels ?? {}).filter(([key]) => key in labels)
+  const replaced = found.length === 0 ? null : JSON.stringify(Object.fromEntries(found))
+  return { labels, annotations: { [ADDED_LABELS]: JSON.stringify(labels), [REPLACED_LABELS]: replaced } }
+}
+
+/** Takes the labels off again, or back to what they were; undefined where regctl put none. */
+export function unlabelling({ metadata }: KubeObject): Readonly<Record<string, unknown>> | undefined {
+  if (metadata.annotations?.[ADDED_LABELS] === undefined) return undefined
+  const replaced = labelsIn(metadata.annotations[REPLACED_LABELS])
+  // Only while they are as regctl set them: somebody may have changed them since.
+  const ours = Object.entries(labelsIn(metadata.annotations[ADDED_LABELS])).filter(
+    ([key, value]) => metadata.labels?.[key] === value,
+  )
+  return {
+    labels: Object.fromEntries(ours.map(([key]) => [key, replaced[key] ?? null])),
+    annotations: { [ADDED_LABELS]: null, [REPLACED_LABELS]: null },
+  }
+}
+
+/** An annotation is easier to come by than a label, so none but labels of injection are read from it. */
+function labelsIn(text = '{}'): Labels {
+  try {
+    const labels: unknown = JSON.parse(text)
+    if (typeof labels !== 'object' || labels === null) return {}
+    return Object.fromEntries(
+      Object.entries(labels).filter(([key, value]) => INJECTION_LABELS.includes(key) && typeof value === 'string'),
+    )
+  } catch {
+    return {}
+  }
+}
 
 export type SidecarSpec = {
   readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> }

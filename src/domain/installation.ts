@@ -1,3 +1,6 @@
+import { usageError } from '../errors.ts'
+import { namespaceName } from './policy/identity.ts'
+
 /** Where one installation lives. Everything regctl makes is named from this. */
 export type Installation = {
   /** The registry's namespace. */
@@ -36,3 +39,16 @@ export const ownerLabels = (at: Pick<Installation, 'namespace'>): Readonly<Recor
 
 /** Selects the registry's pods in Istio's policies. */
 export const registrySelector = { matchLabels: { app: REGISTRY } } as const
+
+/** Namespaces of the cluster itself; nothing of ours goes there, and nothing there may go with ours. */
+const RESERVED = new Set(['default', 'kube-system', 'kube-public', 'kube-node-lease'])
+
+/**
+ * Checks the name of a registry's namespace; the node proxy's, a few letters longer, must be one too.
+ * @throws usage error INVALID_NAMESPACE
+ */
+export function registryNamespace(text: string): string {
+  namespaceName(nodeNamespace({ namespace: namespaceName(text) }))
+  if (!RESERVED.has(text)) return text
+  throw usageError('INVALID_NAMESPACE', `namespace "${text}" is the cluster's own; the registry needs one for itself`)
+}

@@ -65,6 +65,8 @@ function validSettings(settings: Settings): Settings {
   if (bytesOf(settings.size) < 2 ** 20) throw usageError('INVALID_SIZE', `size "${settings.size}" is less than 1Mi`)
   if (settings.image.trim() === '' || /\s/.test(settings.image))
     throw usageError('INVALID_IMAGE', `image "${settings.image}" is not an image reference`)
+  if (settings.revision !== undefined && !/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(settings.revision))
+    throw usageError('INVALID_REVISION', `revision "${settings.revision}" is not one such as 1-31-0 or canary`)
   if (settings.istioVersion !== undefined && !/^\d+\.\d+(\.\d+)?/.test(settings.istioVersion))
     throw usageError('INVALID_VERSION', `Istio version "${settings.istioVersion}" is not one such as 1.30.2`)
   return settings

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { DEFAULTS, type GivenSettings } from '../domain/settings.ts'
+import { DEFAULTS, type GivenSettings, mergeSettings } from '../domain/settings.ts'
 import { usageError } from '../errors.ts'
 
 const back = (name: string) =>
@@ -48,6 +48,9 @@ export function givenSettings(flags: Parsed): GivenSettings {
   for (const name of ['revision', 'storage', 'storage-class', 'size', 'image', 'istio-version'] as const)
     if (flags[name] !== undefined && flags[`no-${name}`])
       throw usageError('BOTH_FLAGS', `--${name} and --no-${name} contradict each other`)
+  for (const name of ['storage-class', 'size'] as const)
+    if (flags.storage === 'emptydir' && flags[name] !== undefined)
+      throw usageError('BOTH_FLAGS', `--${name} is for a volume, which --storage emptydir has not`)
   const given: Record<string, unknown> = {
     port: flags.port,
     revision: flags['no-revision'] ? null : flags.revision,
@@ -57,5 +60,8 @@ export function givenSettings(flags: Parsed): GivenSettings {
     image: flags['no-image'] ? null : flags.image,
     istioVersion: flags['no-istio-version'] ? null : flags['istio-version'],
   }
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GivenSettings
+  const settings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GivenSettings
+  // What is wrong by itself is told before the cluster is asked anything.
+  mergeSettings(undefined, settings)
+  return settings
 }

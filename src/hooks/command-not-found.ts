@@ -2,7 +2,11 @@ import type { Hook } from '@oclif/core'
 
 const hook: Hook<'command_not_found'> = async ({ id, config }) => {
   // With a space between topics oclif takes the arguments for a part of the command.
-  const [word = ''] = id.split(':')
+  const [word = '', ...rest] = id.split(':')
+  if (config.commandIDs.includes(word)) {
+    process.stderr.write(`Error: ${word} takes no argument "${rest.join(' ')}"\nTry: ${config.bin} ${word} --help\n`)
+    process.exit(2)
+  }
   const near = config.commandIDs
     .map((known) => ({ known, away: distance(word, known) }))
     .filter(({ known, away }) => away <= Math.max(1, Math.floor(known.length / 3)))

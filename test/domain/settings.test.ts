@@ -35,6 +35,7 @@ describe('mergeSettings', () => {
     [{ size: '512Ki' }, 'INVALID_SIZE', 'size "512Ki" is less than 1Mi'],
     [{ image: ' ' }, 'INVALID_IMAGE', 'image " " is not an image reference'],
     [{ image: 'a b' }, 'INVALID_IMAGE', 'image "a b" is not an image reference'],
+    [{ revision: 'A b' }, 'INVALID_REVISION', 'revision "A b" is not one such as 1-31-0 or canary'],
     [{ istioVersion: 'new' }, 'INVALID_VERSION', 'Istio version "new" is not one such as 1.30.2'],
   ])('%j is refused', (given, code, message) => {
     expect(() => mergeSettings(undefined, given)).toThrow(

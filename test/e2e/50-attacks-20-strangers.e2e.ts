@@ -19,7 +19,7 @@ import {
 } from './attacks/kit.ts'
 import { hijack, inForce } from './attacks/mesh.ts'
 import { codesIn, request, type Wire, wire } from './attacks/raw.ts'
-import { eventually } from './cluster.ts'
+import { eventually, kubectlOk, regctlOk } from './cluster.ts'
 
 const EVIL = 'attack-strangers'
 const MESH_WIDE = ['authorizationpolicy', ['attack-allow-all'], '-n', 'istio-system'] as const
@@ -172,4 +172,20 @@ test('an ALLOW for everybody in the root namespace opens nothing: strangers, nod
   } finally {
     await remove(...MESH_WIDE)
   }
+})
+
+test("regctl's own labels in another namespace neither stop it nor make it delete what is there", async () => {
+  const labels = { 'regctl.dev/installation': REGISTRY }
+  await apply(
+    {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'regctl', namespace: EVIL, labels: { 'regctl.dev/installation': EVIL } },
+      data: { 'settings.json': '{' },
+    },
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'theirs', namespace: EVIL, labels } },
+  )
+  const { removed } = JSON.parse(await regctlOk(['up', '--json']))
+  expect(removed).toEqual([])
+  await kubectlOk(['get', 'configmap', 'theirs', '-n', EVIL])
 })

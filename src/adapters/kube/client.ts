@@ -26,8 +26,8 @@ export function loadKubeConfig(options: Pick<ClusterOptions, 'context' | 'kubeco
     else config.loadFromFile(options.kubeconfig)
   } catch (cause) {
     const file = options.kubeconfig ?? process.env.KUBECONFIG ?? '~/.kube/config'
-    throw preconditionError('KUBECONFIG_UNREADABLE', `cannot read the kubeconfig "${file}"`, {
-      suggestions: ['kubectl config view'],
+    throw preconditionError('KUBECONFIG_UNREADABLE', `cannot read the kubeconfig "${file}": ${whyUnreadable(cause)}`, {
+      suggestions: ['kubectl config view', 'add --kubeconfig FILE'],
       cause,
     })
   }
@@ -52,4 +52,13 @@ export function loadKubeConfig(options: Pick<ClusterOptions, 'context' | 'kubeco
     })
   }
   return config
+}
+
+function whyUnreadable(cause: unknown): string {
+  const { code, name, message } = cause as NodeJS.ErrnoException
+  if (code === 'ENOENT') return 'there is no such file'
+  if (code === 'EISDIR') return 'it is a directory'
+  if (code === 'EACCES') return 'reading it is not permitted'
+  // The YAML parser's words are of many lines; what the content lacks shows as a TypeError of client-node.
+  return name === 'TypeError' ? 'it is not a kubeconfig' : (message.split('\n')[0] ?? '').trim()
 }

@@ -16,7 +16,7 @@ export function statusError(code: number, body: string, about: string, target: T
   const causes = status.details?.causes ?? []
   const details = { status: code, ...(status.reason === undefined ? {} : { reason: status.reason }), request: about }
   if (code === 401) {
-    return clusterError(
+    return preconditionError(
       'UNAUTHORIZED',
       `the API server does not accept the credentials of context "${target.context}"`,
       {
@@ -33,15 +33,11 @@ export function statusError(code: number, body: string, about: string, target: T
   }
   if (code === 403) {
     // RBAC says "cannot VERB resource"; everything else with 403 comes from an admission plug-in.
-    const rbac = said.includes(' cannot ')
-    return clusterError(
-      rbac ? 'FORBIDDEN' : 'NOT_ADMITTED',
-      `${rbac ? 'not allowed to' : 'cannot'} ${about}: ${said}`,
-      {
-        ...(rbac ? { suggestions: [`kubectl --context ${target.context} auth can-i --list`] } : {}),
-        details,
-      },
-    )
+    if (!said.includes(' cannot ')) return clusterError('NOT_ADMITTED', `cannot ${about}: ${said}`, { details })
+    return preconditionError('FORBIDDEN', `not allowed to ${about}: ${said}`, {
+      suggestions: [`kubectl --context ${target.context} auth can-i --list`],
+      details,
+    })
   }
   if (code === 409) return conflict(said, causes, about, details)
   const name = { 404: 'NOT_FOUND', 422: 'INVALID' }[code] ?? 'CLUSTER_REFUSED'

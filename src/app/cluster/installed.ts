@@ -1,9 +1,10 @@
 import type { Installation } from '../../domain/installation.ts'
 import { INSTALLATION_LABEL } from '../../domain/installation.ts'
-import type { KubeObject } from '../../domain/kube-object.ts'
+import { describeRef, type KubeObject, type ObjectRef, refOf } from '../../domain/kube-object.ts'
+import { statesIn } from '../../domain/ownership.ts'
 import type { Settings } from '../../domain/settings.ts'
 import { STATE } from '../../domain/stack/stack.ts'
-import { preconditionError } from '../../errors.ts'
+import { clusterError, preconditionError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
 
 export type Installed = { readonly at: Installation; readonly settings: Settings }
@@ -29,18 +30,17 @@ export async function requireInstalled(kube: Kube, namespace: string): Promise<I
 
 /** Every installation of the cluster. */
 export async function allInstalled(kube: Kube): Promise<readonly Installed[]> {
-  const states = await kube.list({ apiVersion: 'v1', kind: 'ConfigMap' }, { labelSelector: INSTALLATION_LABEL })
-  return states
-    .filter(
-      (state) =>
-        state.metadata.name === STATE && state.metadata.namespace === state.metadata.labels?.[INSTALLATION_LABEL],
-    )
-    .map(readState)
+  const [states, namespaces] = await Promise.all(
+    ['ConfigMap', 'Namespace'].map((kind) =>
+      kube.list({ apiVersion: 'v1', kind }, { labelSelector: INSTALLATION_LABEL }),
+    ),
+  )
+  return statesIn(states ?? [], namespaces ?? []).map(readState)
 }
 
 function readState(state: KubeObject): Installed {
   const data = (state.data ?? {}) as Readonly<Record<string, string>>
-  const settings = JSON.parse(data['settings.json'] ?? '{}') as Settings
+  const settings = parseSettings(data['settings.json'] ?? '', refOf(state))
   return {
     at: {
       namespace: state.metadata.namespace ?? '',
@@ -48,5 +48,18 @@ function readState(state: KubeObject): Installed {
       clusterDomain: data.clusterDomain ?? 'cluster.local',
     },
     settings,
+  }
+}
+
+function parseSettings(text: string, ref: ObjectRef): Settings {
+  try {
+    return JSON.parse(text) as Settings
+  } catch (cause) {
+    throw clusterError('STATE_UNREADABLE', `${describeRef(ref)} does not hold what regctl up was given`, {
+      suggestions: [
+        `kubectl delete configmap -n ${ref.namespace} ${ref.name}, then regctl up with the flags it was given before`,
+      ],
+      cause,
+    })
   }
 }

@@ -1,17 +1,18 @@
 import { FIELD_MANAGER, INSTALLATION_LABEL, type Installation } from '../../domain/installation.ts'
 import { OWNED_TYPES } from '../../domain/kinds.ts'
 import { describeRef, type KubeObject, type ObjectRef, refKey, refOf } from '../../domain/kube-object.ts'
+import { belongsTo } from '../../domain/ownership.ts'
 import { conflictError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
 
 export const isOurs = (object: KubeObject, at: Pick<Installation, 'namespace'>): boolean =>
   object.metadata.labels?.[INSTALLATION_LABEL] === at.namespace
 
-/** Every object that carries this installation's label. */
+/** Every object of this installation. */
 export async function ownedObjects(kube: Kube, at: Pick<Installation, 'namespace'>): Promise<readonly KubeObject[]> {
   const labelSelector = `${INSTALLATION_LABEL}=${at.namespace}`
   const lists = await Promise.all(OWNED_TYPES.map((type) => kube.list(type, { labelSelector })))
-  return lists.flat()
+  return lists.flat().filter((object) => belongsTo(at, object))
 }
 
 /**

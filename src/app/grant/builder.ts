@@ -1,10 +1,10 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import {
-  ADDED_LABELS,
   builderSidecar,
   builderSidecarName,
   hasListener,
   isOwnSidecar,
+  labelling,
   type PodLabel,
   type SidecarSpec,
   specOf,
@@ -151,7 +151,8 @@ async function meshDefault(kube: Kube): Promise<SidecarSpec | undefined> {
 }
 
 /** Carries the plan out. */
-export async function prepareBuilder(kube: Kube, namespace: string, plan: BuilderPlan): Promise<void> {
+export async function prepareBuilder(kube: Kube, object: KubeObject, plan: BuilderPlan): Promise<void> {
+  const namespace = object.metadata.name
   if (plan.sidecar !== undefined) await kube.apply(plan.sidecar, { force: true })
   if (plan.merge !== undefined) {
     await kube.mergePatch(
@@ -160,6 +161,5 @@ export async function prepareBuilder(kube: Kube, namespace: string, plan: Builde
     )
   }
   if (Object.keys(plan.labels).length === 0) return
-  const annotations = { [ADDED_LABELS]: JSON.stringify(plan.labels) }
-  await kube.mergePatch(namespaceRef(namespace), { metadata: { labels: plan.labels, annotations } })
+  await kube.mergePatch(namespaceRef(namespace), { metadata: labelling(object, plan.labels) })
 }

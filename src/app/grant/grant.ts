@@ -23,7 +23,7 @@ export type GrantResult = {
 
 /**
  * Grants, prepares the builder's namespace, and returns when every Ready registry proxy follows.
- * A grant that cannot be proven in time is taken back.
+ * A grant that cannot be carried out or proven in time is taken back.
  */
 export async function grant(
   ports: Ports,
@@ -43,24 +43,21 @@ export async function grant(
     ...(settings.revision === undefined ? {} : { revision: settings.revision }),
   })
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
-  await report.step(`Prepare namespace ${wanted.namespace}`, () => prepareBuilder(kube, wanted.namespace, plan))
+  const undo = async (error: unknown): Promise<never> => {
+    if (held || !(error instanceof RegctlError)) throw error
+    await takeBack(ports, at, wanted, namespace)
+    throw takenBack(error)
+  }
   await report.step('Apply the policies', async () => {
+    // First of all, so that whoever may not grant changes nothing.
     await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
-    await settleFences(kube, at, [namespace])
+    await settleFences(kube, at, [namespace]).catch(undo)
   })
-  const provenIn = await report.step("Prove them in the registry's proxy", async () => {
-    try {
-      return await prove(
-        ports,
-        at,
-        async () => expectations(at, trustDomain, grantsOf(wanted.namespace, await readGrants(kube, at))),
-        timeoutMs,
-      )
-    } catch (error) {
-      if (!held) await takeBack(ports, at, wanted, namespace)
-      throw held || !(error instanceof RegctlError) ? error : takenBack(error)
-    }
-  })
+  await report.step(`Prepare namespace ${wanted.namespace}`, () => prepareBuilder(kube, namespace, plan).catch(undo))
+  const grantsNow = async () => grantsOf(wanted.namespace, await readGrants(kube, at))
+  const provenIn = await report.step("Prove them in the registry's proxy", () =>
+    prove(ports, at, async () => expectations(at, trustDomain, await grantsNow()), timeoutMs).catch(undo),
+  )
   return {
     grant: wanted,
     policy: grantName(wanted),

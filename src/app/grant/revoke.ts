@@ -1,5 +1,5 @@
 import type { V1Pod } from '@kubernetes/client-node'
-import { ADDED_LABELS, hasListener, isOwnSidecar, specOf, withoutListener } from '../../domain/builder.ts'
+import { hasListener, isOwnSidecar, specOf, unlabelling, withoutListener } from '../../domain/builder.ts'
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { refOf } from '../../domain/kube-object.ts'
@@ -126,13 +126,8 @@ export async function tidyNamespace(
   for (const sidecar of sidecars.filter((candidate) => isOurs(candidate, at))) await kube.remove(refOf(sidecar))
   for (const sidecar of sidecars.filter((candidate) => !isOwnSidecar(candidate) && hasListener(at, specOf(candidate))))
     await kube.mergePatch(refOf(sidecar), { spec: { egress: withoutListener(at, specOf(sidecar)).egress } })
-  const added = JSON.parse(namespace.metadata.annotations?.[ADDED_LABELS] ?? 'null') as Record<string, string> | null
-  if (added === null) return
-  // Only while they are as regctl set them: somebody may have changed them since.
-  const labels = Object.entries(added).filter(([key, value]) => namespace.metadata.labels?.[key] === value)
-  await kube.mergePatch(namespaceRef(name), {
-    metadata: { labels: Object.fromEntries(labels.map(([key]) => [key, null])), annotations: { [ADDED_LABELS]: null } },
-  })
+  const metadata = unlabelling(namespace)
+  if (metadata !== undefined) await kube.mergePatch(namespaceRef(name), { metadata })
 }
 
 /** Ends every open connection at once by a new pod; transfers of everybody are cut. */

@@ -5,7 +5,7 @@ import type { Ports } from '../../ports.ts'
 import { findInstalled } from '../cluster/installed.ts'
 import { findIstiods } from '../cluster/mesh.ts'
 import { planInstall } from '../install/install-plan.ts'
-import { preflight } from '../install/preflight.ts'
+import { preflight, withRights } from '../install/preflight.ts'
 import { foreignReach, longestCertificate, podAccess } from './reach.ts'
 import { status } from './status.ts'
 
@@ -26,7 +26,7 @@ export async function doctor(ports: Ports, namespace: string): Promise<readonly 
       warn: (what) => void findings.push({ level: 'note', what }),
     },
   }
-  const plan = await guarded(findings, () => planInstall(quiet, namespace, {}))
+  const plan = await guarded(findings, () => withRights(quiet, namespace, () => planInstall(quiet, namespace, {})))
   if (plan === undefined) return findings
   await guarded(findings, async () => {
     await preflight(quiet, plan, (text) => void findings.push({ level: 'ok', what: text }))

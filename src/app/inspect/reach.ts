@@ -1,21 +1,17 @@
-import type { V1Deployment } from '@kubernetes/client-node'
+import type { V1Deployment, V1Pod } from '@kubernetes/client-node'
 import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
+import { belongsTo } from '../../domain/ownership.ts'
 import { subjectsWith } from '../../domain/rbac-reach.ts'
+import { selects } from '../../domain/selection.ts'
 import type { Ports } from '../../ports.ts'
-import { isOurs } from '../cluster/ownership.ts'
+import { nodeProxyPods, registryPods } from '../cluster/proxy.ts'
 
-type Selected = {
-  readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> }
-  readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> }
-  readonly action?: string
-}
+type Proxies = { readonly home: string; readonly labels: readonly Readonly<Record<string, string>>[] }
 
-/** Does a policy's selector fit pods labelled `app`? One without selector fits all. */
-function fits(object: KubeObject, app: string): boolean {
-  const spec = (object.spec ?? {}) as Selected
-  const labels = spec.selector?.matchLabels ?? spec.workloadSelector?.labels ?? {}
-  return Object.entries(labels).every(([key, value]) => key === 'app' && value === app)
+/** `none` stands for the pods while there are none. */
+function proxiesOf(home: string, pods: readonly V1Pod[], none: Readonly<Record<string, string>>): Proxies {
+  return { home, labels: pods.length === 0 ? [none] : pods.map((pod) => pod.metadata?.labels ?? {}) }
 }
 
 /** Policies and filters of others that reach the registry's or the node proxies' pods. */
@@ -25,19 +21,26 @@ export async function foreignReach(
   rootNamespace: string,
 ): Promise<{ readonly allows: readonly string[]; readonly filters: readonly string[] }> {
   const { kube } = ports
-  const [policies, filters] = await Promise.all([
+  const [policies, filters, pods, proxies] = await Promise.all([
     kube.list({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' }),
     kube.list({ apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' }),
+    registryPods(ports, at),
+    nodeProxyPods(ports, at),
   ])
-  const reaching = (object: KubeObject, app: string, home: string) =>
-    !isOurs(object, at) && [rootNamespace, home].includes(object.metadata.namespace ?? '') && fits(object, app)
-  const isAllow = (object: KubeObject) => ['ALLOW', undefined].includes(((object.spec ?? {}) as Selected).action)
+  const reaching = (object: KubeObject, of: Proxies) =>
+    !belongsTo(at, object) &&
+    [rootNamespace, of.home].includes(object.metadata.namespace ?? '') &&
+    of.labels.some((labels) => selects(object, labels))
+  const registry = proxiesOf(at.namespace, pods, { app: REGISTRY })
+  const nodes = proxiesOf(nodeNamespace(at), proxies, { app: NODE_PROXY })
+  const isAllow = (object: KubeObject) =>
+    ['ALLOW', undefined].includes((object.spec as { action?: string } | undefined)?.action)
   return {
     allows: policies
-      .filter((object) => isAllow(object) && reaching(object, REGISTRY, at.namespace))
+      .filter((object) => isAllow(object) && reaching(object, registry))
       .map((object) => describeRef(refOf(object))),
     filters: filters
-      .filter((object) => reaching(object, REGISTRY, at.namespace) || reaching(object, NODE_PROXY, nodeNamespace(at)))
+      .filter((object) => reaching(object, registry) || reaching(object, nodes))
       .map((object) => describeRef(refOf(object))),
   }
 }

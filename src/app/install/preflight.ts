@@ -1,28 +1,36 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import { nodeNamespace } from '../../domain/installation.ts'
-import { conflictError, preconditionError } from '../../errors.ts'
+import { conflictError, preconditionError, RegctlError } from '../../errors.ts'
 import type { Ports, Right } from '../../ports.ts'
 import type { InstallPlan } from './install-plan.ts'
 
 /** What `up` writes, as RBAC names it. */
-function neededRights(plan: InstallPlan): readonly Right[] {
-  const { namespace } = plan.at
+function neededRights(namespace: string, admissionPolicies: boolean): readonly Right[] {
   const here = (group: string, resource: string): Right => ({ verb: 'patch', group, resource, namespace })
+  const node = nodeNamespace({ namespace })
   return [
     { verb: 'patch', group: '', resource: 'namespaces' },
     here('', 'configmaps'),
     { verb: 'create', group: '', resource: 'secrets', namespace },
     here('', 'services'),
+    here('', 'serviceaccounts'),
+    here('', 'persistentvolumeclaims'),
     here('apps', 'deployments'),
-    { verb: 'patch', group: 'apps', resource: 'daemonsets', namespace: nodeNamespace(plan.at) },
+    { verb: 'patch', group: 'apps', resource: 'daemonsets', namespace: node },
     here('security.istio.io', 'authorizationpolicies'),
     here('security.istio.io', 'peerauthentications'),
     here('networking.istio.io', 'sidecars'),
     here('networking.istio.io', 'envoyfilters'),
     here('networking.istio.io', 'destinationrules'),
     { verb: 'create', group: '', resource: 'pods', subresource: 'exec', namespace },
-    ...(plan.mesh.admissionPolicies
-      ? [{ verb: 'patch', group: 'admissionregistration.k8s.io', resource: 'validatingadmissionpolicies' }]
+    { verb: 'create', group: '', resource: 'pods', namespace: node },
+    { verb: 'create', group: '', resource: 'pods', subresource: 'portforward', namespace: node },
+    ...(admissionPolicies
+      ? ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'].map((resource) => ({
+          verb: 'patch',
+          group: 'admissionregistration.k8s.io',
+          resource,
+        }))
       : []),
   ]
 }
@@ -52,7 +60,7 @@ export async function preflight(ports: Ports, plan: InstallPlan, note: (text: st
     report.warn(
       `This cluster has no ValidatingAdmissionPolicy: any pod may ask for host port ${plan.at.port} while a node proxy is replaced`,
     )
-  await checkRights(ports, plan)
+  await checkRights(ports, plan.at.namespace)
   await checkHostPort(ports, plan)
   await checkStorage(ports, plan)
 }
@@ -77,8 +85,19 @@ export function versionRemarks(kubernetes: string, istio: string): readonly stri
   ]
 }
 
-async function checkRights({ kube }: Ports, plan: InstallPlan): Promise<void> {
-  const rights = neededRights(plan)
+/** A look at the cluster that RBAC refuses is answered with all the rights that are missing, not with the first. */
+export async function withRights<T>(ports: Ports, namespace: string, look: () => Promise<T>): Promise<T> {
+  try {
+    return await look()
+  } catch (error) {
+    if (error instanceof RegctlError && error.code === 'FORBIDDEN') await checkRights(ports, namespace)
+    throw error
+  }
+}
+
+async function checkRights({ kube }: Ports, namespace: string): Promise<void> {
+  const admission = { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy' }
+  const rights = neededRights(namespace, await kube.serves(admission))
   const held = await Promise.all(rights.map((right) => kube.can(right)))
   const missing = rights.filter((_, index) => held[index] !== true).map(rightText)
   if (missing.length === 0) return

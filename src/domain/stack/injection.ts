@@ -1,3 +1,6 @@
+/** The labels that decide on injection, of a namespace or a pod. */
+export const INJECTION_LABELS: readonly string[] = ['istio-injection', 'istio.io/rev']
+
 /** The label that turns sidecar injection on, for a namespace or with a revision for a pod. */
 export function injectionLabel(revision: string | undefined): Readonly<Record<string, string>> {
   return revision === undefined ? { 'istio-injection': 'enabled' } : { 'istio.io/rev': revision }

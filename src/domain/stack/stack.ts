@@ -60,4 +60,7 @@ export function stateObject(at: Installation, settings: Settings): KubeObject {
 }
 
 /** Both namespaces of an installation. */
-export const namespacesOf = (at: Installation): readonly string[] => [at.namespace, nodeNamespace(at)]
+export const namespacesOf = (at: Pick<Installation, 'namespace'>): readonly string[] => [
+  at.namespace,
+  nodeNamespace(at),
+]

@@ -8,10 +8,10 @@ const REF = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'n', name: 'x' }
 const OBJECT = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace: 'n', name: 'x' } }
 
 test.each([
-  ['UNAUTHORIZED', 5, 401, { message: 'Unauthorized' }, /credentials of context "lab"/],
+  ['UNAUTHORIZED', 3, 401, { message: 'Unauthorized' }, /credentials of context "lab"/],
   [
     'FORBIDDEN',
-    5,
+    3,
     403,
     { message: 'configmaps "x" is forbidden: User "u" cannot get resource' },
     /not allowed to apply ConfigMap n\/x/,

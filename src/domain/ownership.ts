@@ -1,0 +1,25 @@
+import { INSTALLATION_LABEL, type Installation } from './installation.ts'
+import type { KubeObject } from './kube-object.ts'
+import { GRANT_LABEL } from './policy/grant.ts'
+import { namespacesOf, STATE } from './stack/stack.ts'
+
+/**
+ * Is this object the installation's, to be changed and removed with it? The label alone does not say so: whoever may
+ * write in a namespace may put it on anything there. Outside of ours only a granted namespace's listener is.
+ */
+export function belongsTo(at: Pick<Installation, 'namespace'>, { kind, metadata }: KubeObject): boolean {
+  const { namespace, labels = {} } = metadata
+  if (labels[INSTALLATION_LABEL] !== at.namespace) return false
+  if (namespace === undefined || namespacesOf(at).includes(namespace)) return true
+  return kind === 'Sidecar' && labels[GRANT_LABEL] === namespace
+}
+
+/** The ConfigMaps that keep an installation's settings: the ones in namespaces that are labelled, too. */
+export function statesIn(configMaps: readonly KubeObject[], namespaces: readonly KubeObject[]): readonly KubeObject[] {
+  const homes = namespaces.filter(({ metadata: { name, labels } }) => labels?.[INSTALLATION_LABEL] === name)
+  const names = new Set(homes.map(({ metadata }) => metadata.name))
+  return configMaps.filter(
+    ({ metadata: { name, namespace, labels } }) =>
+      name === STATE && namespace !== undefined && names.has(namespace) && labels?.[INSTALLATION_LABEL] === namespace,
+  )
+}
