@@ -3,6 +3,7 @@ import type { ActiveConfig } from '../../domain/envoy/active-config.ts'
 import { NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
+import { FENCE, outlived } from '../../domain/policy/fence.ts'
 import type { Grant } from '../../domain/policy/grant.ts'
 import { lacksIpv6 } from '../../domain/stack/envoy-filter.ts'
 import { RegctlError } from '../../errors.ts'
@@ -14,6 +15,8 @@ import { readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { diagnose } from './diagnose.ts'
 import { type StorageUse, storageUse } from './storage-use.ts'
+
+const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
 
 export type PodState = {
   readonly pod: string
@@ -93,6 +96,10 @@ async function problemsOf(
     if (!seen.proxies.some((pod) => pod.spec?.nodeName === name && isReady(pod)))
       say(`node ${name} has no ready proxy, so it cannot pull`, `kubectl get pods -n ${nodeNamespace(at)} -o wide`)
   }
+  const live = await ports.kube.get({ ...POLICY, namespace: at.namespace, name: FENCE })
+  const past = live === undefined ? [] : outlived(at, live, grants)
+  if (past.length > 0)
+    say(`the fence still lets ${past.join(', ')} past, whose grants are gone with their namespace`, 'regctl up')
   const template = await proxyTemplate(ports, nodeNamespace(at), settings.revision)
   if (seen.pods.some(isReady)) {
     try {

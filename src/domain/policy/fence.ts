@@ -1,6 +1,6 @@
 import { type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
-import { authorizationPolicy } from './authorization-policy.ts'
+import { authorizationPolicy, type Spec } from './authorization-policy.ts'
 import { GRANT_LABEL, type Grant, LISTINGS, READ, WRITE, writePaths } from './grant.ts'
 import { principalOf } from './identity.ts'
 
@@ -33,6 +33,10 @@ export function readNodes(at: Installation): KubeObject {
   })
 }
 
+/** Who is no stranger. */
+const knownTo = (at: Installation, grants: readonly Grant[]): readonly string[] =>
+  [...new Set([nodePrincipal(at), ...grants.map(principalOf)])].sort()
+
 /**
  * The DENY that holds whatever somebody else allows, in the mesh's root namespace too: DENY comes before ALLOW.
  * Strangers get nothing, nodes never write, nobody reads the catalog or deletes. `ports` stands in every rule because on a
@@ -40,7 +44,7 @@ export function readNodes(at: Installation): KubeObject {
  */
 export function fence(at: Installation, grants: readonly Grant[], resourceVersion?: string): KubeObject {
   const ports = [String(at.port)]
-  const known = [...new Set([nodePrincipal(at), ...grants.map(principalOf)])].sort()
+  const known = knownTo(at, grants)
   const nodes = [{ source: { principals: [nodePrincipal(at)] } }]
   const policy = authorizationPolicy(at, FENCE, {
     action: 'DENY',
@@ -103,4 +107,13 @@ export function namespaceFence(
   )
   if (resourceVersion === undefined) return policy
   return { ...policy, metadata: { ...policy.metadata, resourceVersion } }
+}
+
+/** Principals a fence takes for grantees though their grants are gone, as after a granted namespace was deleted. */
+export function outlived(at: Installation, live: KubeObject, grants: readonly Grant[]): readonly string[] {
+  const known = new Set(knownTo(at, grants))
+  const rules = (live.spec as Partial<Spec> | undefined)?.rules ?? []
+  return rules
+    .flatMap(({ from = [] }) => from.flatMap(({ source }) => source.notPrincipals ?? []))
+    .filter((principal) => !known.has(principal))
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
 import type { Spec } from '../../../src/domain/policy/authorization-policy.ts'
-import { fence, namespaceFence, readNodes } from '../../../src/domain/policy/fence.ts'
+import { fence, namespaceFence, outlived, readNodes } from '../../../src/domain/policy/fence.ts'
 import { namespaceName, principalOf, serviceAccountName, spiffeId } from '../../../src/domain/policy/identity.ts'
 import { at, grantFrom } from '../at.ts'
 import { grantSets } from './grant-sets.ts'
@@ -96,4 +96,11 @@ test.each(['Pusher', 'a..b', 'a*', '*', '', 'a/b', 'x'.repeat(254)])('%j is no s
 test('names that Kubernetes takes', () => {
   expect(['a', 'a-b', '0', 'x'.repeat(63)].map(namespaceName)).toHaveLength(4)
   expect(['default', 'a.b-c', 'x'.repeat(63)].map(serviceAccountName)).toHaveLength(3)
+})
+
+test('a fence that outlived grants names them; one that waits for a new grant names nobody', () => {
+  const [kept, gone] = [grantFrom('ci team'), grantFrom('builders/pusher app')]
+  expect(outlived(at, fence(at, [kept, gone]), [kept, gone])).toEqual([])
+  expect(outlived(at, fence(at, [kept, gone]), [kept])).toEqual(['cluster.local/ns/builders/sa/pusher'])
+  expect(outlived(at, fence(at, [kept]), [kept, gone])).toEqual([])
 })
