@@ -10,6 +10,12 @@ export type PodLabel = { readonly key: string; readonly value: string }
 /** Annotation on a builder's Namespace: labels regctl added to it, to be taken off by the last revoke. */
 export const ADDED_LABELS = 'regctl.dev/added-labels'
 
+/** Annotation on a builder's Namespace: labels as they were that regctl had to replace, to come back with the last revoke. */
+export const REPLACED_LABELS = 'regctl.dev/replaced-labels'
+
+/** Annotation on a Sidecar of others that regctl put the listener into: only there does the last revoke take it out. */
+export const MERGED_LISTENER = 'regctl.dev/merged-listener'
+
 export type SidecarSpec = {
   readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> }
   readonly egress?: readonly Readonly<Record<string, unknown>>[]

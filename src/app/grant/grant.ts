@@ -1,3 +1,4 @@
+import type { Installation } from '../../domain/installation.ts'
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy, writesOverlap } from '../../domain/policy/grant.ts'
@@ -8,7 +9,7 @@ import { meshTrustDomain } from '../cluster/mesh.ts'
 import { type BuilderOptions, type BuilderPlan, planBuilder, prepareBuilder } from './builder.ts'
 import { grantsOf, namespaceRef, ownerOf, readGrants, settleFences } from './grants.ts'
 import { prove } from './prove.ts'
-import { takeBack } from './revoke.ts'
+import { revokeCommand, takeBack } from './revoke.ts'
 
 export type GrantResult = {
   readonly grant: Grant
@@ -44,22 +45,19 @@ export async function grant(
   })
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   await report.step(`Prepare namespace ${wanted.namespace}`, () => prepareBuilder(kube, wanted.namespace, plan))
-  await report.step('Apply the policies', async () => {
-    await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
-    await settleFences(kube, at, [namespace])
-  })
-  const provenIn = await report.step("Prove them in the registry's proxy", async () => {
-    try {
-      return await prove(
+  const provenIn = await orTakenBack(ports, at, wanted, namespace, held, async () => {
+    await report.step('Apply the policies', async () => {
+      await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
+      await settleFences(kube, at, [namespace])
+    })
+    return report.step("Prove them in the registry's proxy", () =>
+      prove(
         ports,
         at,
         async () => expectations(at, trustDomain, grantsOf(wanted.namespace, await readGrants(kube, at))),
         timeoutMs,
-      )
-    } catch (error) {
-      if (!held) await takeBack(ports, at, wanted, namespace)
-      throw held || !(error instanceof RegctlError) ? error : takenBack(error)
-    }
+      ),
+    )
   })
   return {
     grant: wanted,
@@ -72,6 +70,29 @@ export async function grant(
       ...(await podSecurityWarnings(kube, namespace)),
     ],
     provenIn,
+  }
+}
+
+/** What fails between the first policy and the proof leaves no grant behind, unless it was `held` before. */
+async function orTakenBack<T>(
+  ports: Ports,
+  at: Installation,
+  wanted: Grant,
+  namespace: KubeObject,
+  held: boolean,
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (held) throw error
+    try {
+      await takeBack(ports, at, wanted, namespace)
+    } catch {
+      ports.report.warn(`The grant could not be taken back and may be in force: ${revokeCommand(wanted)}`)
+      throw error
+    }
+    throw error instanceof RegctlError ? takenBack(error) : error
   }
 }
 

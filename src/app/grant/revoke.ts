@@ -1,12 +1,20 @@
 import type { V1Pod } from '@kubernetes/client-node'
-import { ADDED_LABELS, hasListener, isOwnSidecar, specOf, withoutListener } from '../../domain/builder.ts'
+import {
+  ADDED_LABELS,
+  hasListener,
+  isOwnSidecar,
+  MERGED_LISTENER,
+  REPLACED_LABELS,
+  specOf,
+  withoutListener,
+} from '../../domain/builder.ts'
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { refOf } from '../../domain/kube-object.ts'
 import { expectations, revokedExpectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName } from '../../domain/policy/grant.ts'
 import { clusterError, usageError } from '../../errors.ts'
-import type { Ports } from '../../ports.ts'
+import type { Kube, Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
@@ -18,7 +26,8 @@ export type RevokeSelection = {
   readonly namespace: string
   /** Absent with `--all`. */
   readonly repository?: string
-  readonly serviceAccount?: string
+  /** `null` for the grant of every service account. */
+  readonly serviceAccount?: string | null
   readonly exact?: boolean
   readonly readOnly?: boolean
 }
@@ -78,7 +87,7 @@ function select(grants: readonly Grant[], selection: RevokeSelection): readonly 
     (grant) =>
       grant.namespace === selection.namespace &&
       (selection.repository === undefined || grant.repository === selection.repository) &&
-      (selection.serviceAccount === undefined || grant.serviceAccount === selection.serviceAccount) &&
+      (selection.serviceAccount === undefined || grant.serviceAccount === (selection.serviceAccount ?? undefined)) &&
       (selection.exact === undefined || grant.exact === selection.exact) &&
       (selection.readOnly === undefined || grant.readOnly === selection.readOnly),
   )
@@ -92,7 +101,7 @@ function select(grants: readonly Grant[], selection: RevokeSelection): readonly 
 export function revokeCommand(grant: Grant): string {
   return [
     `regctl revoke ${grant.namespace} ${grant.repository}`,
-    ...(grant.serviceAccount === undefined ? [] : [`--service-account ${grant.serviceAccount}`]),
+    grant.serviceAccount === undefined ? '--no-service-account' : `--service-account ${grant.serviceAccount}`,
     grant.exact ? '--exact' : '--no-exact',
     grant.readOnly ? '--read-only' : '--no-read-only',
   ].join(' ')
@@ -124,20 +133,40 @@ export async function tidyNamespace(
   if (left.some((grant) => grant.namespace === name)) return
   const sidecars = await kube.list(SIDECAR, { namespace: name })
   for (const sidecar of sidecars.filter((candidate) => isOurs(candidate, at))) await kube.remove(refOf(sidecar))
-  for (const sidecar of sidecars.filter((candidate) => !isOwnSidecar(candidate) && hasListener(at, specOf(candidate))))
-    await kube.mergePatch(refOf(sidecar), { spec: { egress: withoutListener(at, specOf(sidecar)).egress } })
-  const added = JSON.parse(namespace.metadata.annotations?.[ADDED_LABELS] ?? 'null') as Record<string, string> | null
-  if (added === null) return
+  for (const sidecar of sidecars.filter(
+    (candidate) => !isOwnSidecar(candidate) && hasListener(at, specOf(candidate)),
+  )) {
+    // Somebody may have put the listener in by hand, as the refusal of a grant says.
+    if (sidecar.metadata.annotations?.[MERGED_LISTENER] === undefined) continue
+    const { egress } = withoutListener(at, specOf(sidecar))
+    await kube.mergePatch(refOf(sidecar), {
+      metadata: { annotations: { [MERGED_LISTENER]: null } },
+      spec: { egress },
+    })
+  }
+  await restoreLabels(kube, namespace)
+}
+
+async function restoreLabels(kube: Kube, namespace: KubeObject): Promise<void> {
+  const { name, labels = {}, annotations = {} } = namespace.metadata
+  const noted = (key: string) => Object.entries(JSON.parse(annotations[key] ?? '{}') as Record<string, string>)
+  if (annotations[ADDED_LABELS] === undefined) return
   // Only while they are as regctl set them: somebody may have changed them since.
-  const labels = Object.entries(added).filter(([key, value]) => namespace.metadata.labels?.[key] === value)
+  const ours = noted(ADDED_LABELS).filter(([key, value]) => labels[key] === value)
+  const before = ours.length === 0 ? [] : noted(REPLACED_LABELS)
+  const off = Object.fromEntries(ours.map(([key]) => [key, null]))
   await kube.mergePatch(namespaceRef(name), {
-    metadata: { labels: Object.fromEntries(labels.map(([key]) => [key, null])), annotations: { [ADDED_LABELS]: null } },
+    metadata: {
+      labels: { ...off, ...Object.fromEntries(before) },
+      annotations: { [ADDED_LABELS]: null, [REPLACED_LABELS]: null },
+    },
   })
 }
 
 /** Ends every open connection at once by a new pod; transfers of everybody are cut. */
 async function replaceRegistry(ports: Ports, at: Installation): Promise<readonly string[]> {
   const pods = (await registryPods(ports, at)).map((pod) => pod.metadata?.name ?? '')
+  if (pods.length === 0) return pods
   ports.report.warn(
     `Replacing pod ${pods.join(', ')} now: running pushes and pulls of every namespace and node are cut`,
   )
