@@ -27,18 +27,18 @@ export async function doctor(ports: Ports, namespace: string): Promise<readonly 
     },
   }
   const plan = await guarded(findings, () => planInstall(quiet, namespace, {}))
-  if (plan === undefined) return findings
-  await guarded(findings, async () => {
-    await preflight(quiet, plan, (text) => void findings.push({ level: 'ok', what: text }))
-    findings.push({ level: 'ok', what: 'rights, storage and the host port are as up needs them' })
-  })
+  if (plan !== undefined)
+    await guarded(findings, async () => {
+      await preflight(quiet, plan, (text) => void findings.push({ level: 'ok', what: text }))
+      findings.push({ level: 'ok', what: 'rights, storage and the host port are as up needs them' })
+    })
   const installed = await findInstalled(ports.kube, namespace)
   if (installed === undefined)
     return [
       ...findings,
       { level: 'note', what: `no registry is installed in namespace "${namespace}"`, fix: 'regctl up' },
     ]
-  const drift = plan.changes.filter(({ action }) => action !== 'unchanged').map(({ ref }) => describeRef(ref))
+  const drift = (plan?.changes ?? []).filter(({ action }) => action !== 'unchanged').map(({ ref }) => describeRef(ref))
   if (drift.length > 0)
     findings.push({
       level: 'problem',
@@ -53,7 +53,7 @@ export async function doctor(ports: Ports, namespace: string): Promise<readonly 
     ...findings,
     ...(await exposure(
       ports,
-      plan.at,
+      installed.at,
       state.grants.map((grant) => grant.namespace),
     )),
   ]

@@ -1,22 +1,31 @@
-import type { V1Deployment } from '@kubernetes/client-node'
+import type { V1Deployment, V1Pod } from '@kubernetes/client-node'
 import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import { subjectsWith } from '../../domain/rbac-reach.ts'
 import type { Ports } from '../../ports.ts'
 import { isOurs } from '../cluster/ownership.ts'
+import { nodeProxyPods, registryPods } from '../cluster/proxy.ts'
 
 type Selected = {
   readonly selector?: { readonly matchLabels?: Readonly<Record<string, string>> }
   readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> }
+  readonly targetRefs?: unknown
   readonly action?: string
 }
 
-/** Does a policy's selector fit pods labelled `app`? One without selector fits all. */
-function fits(object: KubeObject, app: string): boolean {
+type Labels = Readonly<Record<string, string>>
+
+/** Does a policy apply to pods with these labels? One without selector fits all; `targetRefs` name gateways, never pods. */
+function fits(object: KubeObject, labels: Labels): boolean {
   const spec = (object.spec ?? {}) as Selected
-  const labels = spec.selector?.matchLabels ?? spec.workloadSelector?.labels ?? {}
-  return Object.entries(labels).every(([key, value]) => key === 'app' && value === app)
+  if (spec.targetRefs !== undefined) return false
+  const wanted = spec.selector?.matchLabels ?? spec.workloadSelector?.labels ?? {}
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value)
 }
+
+/** The labels of the pods, injected ones too; where none runs, the one they will have in any case. */
+const labelsOf = (pods: readonly V1Pod[], app: string): readonly Labels[] =>
+  pods.length === 0 ? [{ app }] : pods.map((pod) => pod.metadata?.labels ?? {})
 
 /** Policies and filters of others that reach the registry's or the node proxies' pods. */
 export async function foreignReach(
@@ -29,15 +38,19 @@ export async function foreignReach(
     kube.list({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' }),
     kube.list({ apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' }),
   ])
-  const reaching = (object: KubeObject, app: string, home: string) =>
-    !isOurs(object, at) && [rootNamespace, home].includes(object.metadata.namespace ?? '') && fits(object, app)
+  const registry = labelsOf(await registryPods(ports, at), REGISTRY)
+  const nodes = labelsOf(await nodeProxyPods(ports, at), NODE_PROXY)
+  const reaching = (object: KubeObject, pods: readonly Labels[], home: string) =>
+    !isOurs(object, at) &&
+    [rootNamespace, home].includes(object.metadata.namespace ?? '') &&
+    pods.some((labels) => fits(object, labels))
   const isAllow = (object: KubeObject) => ['ALLOW', undefined].includes(((object.spec ?? {}) as Selected).action)
   return {
     allows: policies
-      .filter((object) => isAllow(object) && reaching(object, REGISTRY, at.namespace))
+      .filter((object) => isAllow(object) && reaching(object, registry, at.namespace))
       .map((object) => describeRef(refOf(object))),
     filters: filters
-      .filter((object) => reaching(object, REGISTRY, at.namespace) || reaching(object, NODE_PROXY, nodeNamespace(at)))
+      .filter((object) => reaching(object, registry, at.namespace) || reaching(object, nodes, nodeNamespace(at)))
       .map((object) => describeRef(refOf(object))),
   }
 }
