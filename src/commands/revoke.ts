@@ -27,6 +27,11 @@ export default class Revoke extends RegctlCommand {
   static override flags = {
     all: Flags.boolean({ summary: 'Every grant of the namespace.', default: false }),
     'service-account': serviceAccountFlag,
+    'no-service-account': Flags.boolean({
+      summary: 'Only the grant of every service account.',
+      default: false,
+      exclusive: ['service-account'],
+    }),
     exact: Flags.boolean({ summary: 'Only a grant with --exact (--no-exact: only one without).', allowNo: true }),
     'read-only': Flags.boolean({
       summary: 'Only a grant with --read-only (--no-read-only: only one without).',
@@ -46,7 +51,7 @@ export default class Revoke extends RegctlCommand {
     const timeoutMs = milliseconds(flags.timeout)
     const ports = await this.ports(flags)
     const { revoke } = await import('../app/grant/revoke.ts')
-    const serviceAccount = flags['service-account']
+    const serviceAccount = flags['no-service-account'] ? null : flags['service-account']
     const result = await revoke(
       ports,
       flags.namespace,

@@ -48,6 +48,12 @@ function labelsIn(text = '{}'): Labels {
   }
 }
 
+/** Annotation on a builder's Namespace: labels as they were that regctl had to replace, to come back with the last revoke. */
+export const REPLACED_LABELS = 'regctl.dev/replaced-labels'
+
+/** Annotation on a Sidecar of others that regctl put the listener into: only there does the last revoke take it out. */
+export const MERGED_LISTENER = 'regctl.dev/merged-listener'
+
 export type SidecarSpec = {
   readonly workloadSelector?: { readonly labels?: Readonly<Record<string, string>> }
   readonly egress?: readonly Readonly<Record<string, unknown>>[]

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { V1Container } from '@kubernetes/client-node'
 import { decide, type RbacFilter } from '../../src/domain/envoy/rbac.ts'
 import type { KubeObject } from '../../src/domain/kube-object.ts'
 import { spiffeId } from '../../src/domain/policy/identity.ts'
@@ -10,7 +11,7 @@ import type { ObjectStore } from './object-store.ts'
 /** What Istio 1.31 makes of `templatePod` by a server-side dry run, with the image as a release names it. */
 const INJECTED = JSON.parse(
   readFileSync(join(import.meta.dirname, '../golden/injected-pod.json'), 'utf8'),
-) as KubeObject & { readonly spec: { readonly containers: readonly Readonly<Record<string, unknown>>[] } }
+) as KubeObject & { readonly spec: { readonly containers: readonly V1Container[] } }
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' }
 const DUMP = 'config_dump?resource=dynamic_listeners'
@@ -56,11 +57,14 @@ export class FakeMesh {
   inject(pod: KubeObject): KubeObject {
     const { containers = [] } = (pod.spec ?? {}) as { containers?: readonly { image?: string }[] }
     if (!this.injects || containers[0]?.image !== 'auto') return pod
-    const [container] = INJECTED.spec.containers
-    const env = (container?.env as readonly { name: string; value?: string }[]).map((variable) =>
-      variable.name === 'TRUST_DOMAIN' ? { ...variable, value: this.trustDomain } : variable,
-    )
-    return { ...pod, spec: { ...INJECTED.spec, containers: [{ ...container, env, image: this.image }] } }
+    const [injected] = INJECTED.spec.containers.map((container) => ({
+      ...container,
+      image: this.image,
+      env: (container.env ?? []).map((variable) =>
+        variable.name === 'TRUST_DOMAIN' ? { ...variable, value: this.trustDomain } : variable,
+      ),
+    }))
+    return { ...pod, spec: { ...INJECTED.spec, containers: [injected] } }
   }
 
   /** Answers as the proxies do; what else is asked is not its business. */

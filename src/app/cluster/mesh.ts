@@ -59,14 +59,17 @@ async function versionOf(ports: Ports, deployment: KubeObject): Promise<string> 
 }
 
 /**
- * The proxy container the mesh's injector would give a gateway pod now, from a server-side dry run.
+ * The proxy container the mesh's injector would give a gateway pod now, from a server-side dry run in the node proxy's
+ * namespace, or in `default` where that does not exist.
  * @throws precondition error NOT_INJECTED when nothing injects, with the revisions there are
  */
 export async function proxyTemplate(
   ports: Ports,
-  namespace: string,
+  at: Pick<Installation, 'namespace'>,
   revision: string | undefined,
 ): Promise<ProxyTemplate> {
+  const own = await ports.kube.get({ apiVersion: 'v1', kind: 'Namespace', name: nodeNamespace(at) })
+  const namespace = own === undefined ? 'default' : nodeNamespace(at)
   const pod = (await ports.kube.create(templatePod(namespace, revision), { dryRun: true })) as unknown as
     | V1Pod
     | undefined
@@ -111,12 +114,11 @@ export async function meshFacts(
 ): Promise<MeshFacts & { readonly trustDomain: string }> {
   const { kube } = ports
   const { revision } = settings
-  const own = await kube.get({ apiVersion: 'v1', kind: 'Namespace', name: `${namespace}-node` })
   const [istiods, daemonSets, admissionPolicies, proxy] = await Promise.all([
     findIstiods(ports),
     kube.list({ apiVersion: 'apps/v1', kind: 'DaemonSet' }),
     kube.serves({ apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy' }),
-    proxyTemplate(ports, own === undefined ? 'default' : `${namespace}-node`, revision),
+    proxyTemplate(ports, { namespace }, revision),
   ])
   const istiod = istiods.find((candidate) => candidate.revision === (revision ?? 'default')) ?? istiods[0]
   const istioVersion = settings.istioVersion ?? istiod?.version ?? 'unknown'
@@ -135,5 +137,5 @@ export async function meshFacts(
 
 /** The trust domain alone, by the same dry run. */
 export async function meshTrustDomain(ports: Ports, at: Installation, revision: string | undefined): Promise<string> {
-  return trustDomainOf(await proxyTemplate(ports, nodeNamespace(at), revision))
+  return trustDomainOf(await proxyTemplate(ports, at, revision))
 }

@@ -6,13 +6,14 @@ import {
   isOwnSidecar,
   labelling,
   type PodLabel,
+  REPLACED_LABELS,
   type SidecarSpec,
   specOf,
   withListener,
 } from '../../domain/builder.ts'
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
-import { injectionLabel, injectionOf } from '../../domain/stack/injection.ts'
+import { injectionChange, injectionOf } from '../../domain/stack/injection.ts'
 import { conflictError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
 import { isOurs } from '../cluster/ownership.ts'
@@ -29,6 +30,8 @@ export type BuilderOptions = {
 /** What has to change in a builder's namespace so that its pods have `localhost:PORT`. */
 export type BuilderPlan = {
   readonly labels: Readonly<Record<string, string>>
+  /** Labels of the namespace that these have to replace, as they are. */
+  readonly replaced?: Readonly<Record<string, string>>
   readonly sidecar?: KubeObject
   /** A foreign Sidecar to add the listener to, because `--merge-sidecar` said so. */
   readonly merge?: { readonly name: string; readonly spec: SidecarSpec }
@@ -49,19 +52,19 @@ export async function planBuilder(
   const name = namespace.metadata.name
   const pods = (await kube.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace: name })) as unknown as V1Pod[]
   checkPods(at, name, pods, options.pods)
-  const labels = options.pods === undefined ? planInjection(namespace, pods, options) : {}
+  const injection = options.pods === undefined ? planInjection(namespace, pods, options) : { labels: {} }
   const sidecars = await kube.list(SIDECAR, { namespace: name })
-  return { labels, ...(await planSidecar(kube, at, name, sidecars, options)) }
+  return { ...injection, ...(await planSidecar(kube, at, name, sidecars, options)) }
 }
 
 function planInjection(
   namespace: KubeObject,
   pods: readonly V1Pod[],
   options: BuilderOptions,
-): Readonly<Record<string, string>> {
+): Pick<BuilderPlan, 'labels' | 'replaced'> {
   const name = namespace.metadata.name
   const state = injectionOf(namespace.metadata.labels ?? {}, options.revision)
-  if (state === 'on') return {}
+  if (state === 'on') return { labels: {} }
   const refuse = (why: string): never => {
     throw conflictError('INJECTION', `namespace "${name}" ${why}`, {
       suggestions: [
@@ -77,7 +80,7 @@ function planInjection(
     const without = podsWithoutProxy(pods)
     if (without.length > 0) refuse(`runs pods without an Istio proxy: ${without.slice(0, 5).join(', ')}`)
   }
-  return injectionLabel(options.revision)
+  return injectionChange(namespace.metadata.labels ?? {}, options.revision)
 }
 
 async function planSidecar(
@@ -86,7 +89,7 @@ async function planSidecar(
   namespace: string,
   sidecars: readonly KubeObject[],
   options: BuilderOptions,
-): Promise<Omit<BuilderPlan, 'labels'>> {
+): Promise<Pick<BuilderPlan, 'sidecar' | 'merge'>> {
   const own = sidecars.filter((sidecar) => isOurs(sidecar, at))
   checkSelectors(namespace, own, options.pods)
   const present = own.find((sidecar) => sidecar.metadata.name === builderSidecarName(options.pods))
@@ -157,7 +160,7 @@ export async function prepareBuilder(kube: Kube, object: KubeObject, plan: Build
   if (plan.merge !== undefined) {
     await kube.mergePatch(
       { ...SIDECAR, namespace, name: plan.merge.name },
-      { spec: { egress: plan.merge.spec.egress } },
+      { metadata: { annotations: { [MERGED_LISTENER]: 'true' } }, spec: { egress: plan.merge.spec.egress } },
     )
   }
   if (Object.keys(plan.labels).length === 0) return

@@ -1,3 +1,4 @@
+import type { Installation } from '../../domain/installation.ts'
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy, writesOverlap } from '../../domain/policy/grant.ts'
@@ -8,7 +9,7 @@ import { meshTrustDomain } from '../cluster/mesh.ts'
 import { type BuilderOptions, type BuilderPlan, planBuilder, prepareBuilder } from './builder.ts'
 import { grantsOf, namespaceRef, ownerOf, readGrants, settleFences } from './grants.ts'
 import { prove } from './prove.ts'
-import { takeBack } from './revoke.ts'
+import { revokeCommand, takeBack } from './revoke.ts'
 
 export type GrantResult = {
   readonly grant: Grant
@@ -69,6 +70,29 @@ export async function grant(
       ...(await podSecurityWarnings(kube, namespace)),
     ],
     provenIn,
+  }
+}
+
+/** What fails between the first policy and the proof leaves no grant behind, unless it was `held` before. */
+async function orTakenBack<T>(
+  ports: Ports,
+  at: Installation,
+  wanted: Grant,
+  namespace: KubeObject,
+  held: boolean,
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run()
+  } catch (error) {
+    if (held) throw error
+    try {
+      await takeBack(ports, at, wanted, namespace)
+    } catch {
+      ports.report.warn(`The grant could not be taken back and may be in force: ${revokeCommand(wanted)}`)
+      throw error
+    }
+    throw error instanceof RegctlError ? takenBack(error) : error
   }
 }
 

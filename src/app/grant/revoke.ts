@@ -6,7 +6,7 @@ import { refOf } from '../../domain/kube-object.ts'
 import { expectations, revokedExpectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName } from '../../domain/policy/grant.ts'
 import { clusterError, usageError } from '../../errors.ts'
-import type { Ports } from '../../ports.ts'
+import type { Kube, Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
@@ -18,7 +18,8 @@ export type RevokeSelection = {
   readonly namespace: string
   /** Absent with `--all`. */
   readonly repository?: string
-  readonly serviceAccount?: string
+  /** `null` for the grant of every service account. */
+  readonly serviceAccount?: string | null
   readonly exact?: boolean
   readonly readOnly?: boolean
 }
@@ -78,7 +79,7 @@ function select(grants: readonly Grant[], selection: RevokeSelection): readonly 
     (grant) =>
       grant.namespace === selection.namespace &&
       (selection.repository === undefined || grant.repository === selection.repository) &&
-      (selection.serviceAccount === undefined || grant.serviceAccount === selection.serviceAccount) &&
+      (selection.serviceAccount === undefined || grant.serviceAccount === (selection.serviceAccount ?? undefined)) &&
       (selection.exact === undefined || grant.exact === selection.exact) &&
       (selection.readOnly === undefined || grant.readOnly === selection.readOnly),
   )
@@ -92,7 +93,7 @@ function select(grants: readonly Grant[], selection: RevokeSelection): readonly 
 export function revokeCommand(grant: Grant): string {
   return [
     `regctl revoke ${grant.namespace} ${grant.repository}`,
-    ...(grant.serviceAccount === undefined ? [] : [`--service-account ${grant.serviceAccount}`]),
+    grant.serviceAccount === undefined ? '--no-service-account' : `--service-account ${grant.serviceAccount}`,
     grant.exact ? '--exact' : '--no-exact',
     grant.readOnly ? '--read-only' : '--no-read-only',
   ].join(' ')
@@ -133,6 +134,7 @@ export async function tidyNamespace(
 /** Ends every open connection at once by a new pod; transfers of everybody are cut. */
 async function replaceRegistry(ports: Ports, at: Installation): Promise<readonly string[]> {
   const pods = (await registryPods(ports, at)).map((pod) => pod.metadata?.name ?? '')
+  if (pods.length === 0) return pods
   ports.report.warn(
     `Replacing pod ${pods.join(', ')} now: running pushes and pulls of every namespace and node are cut`,
   )

@@ -56,8 +56,13 @@ async function warnings(ports: Ports, namespace: string, name?: string): Promise
   const about = events.filter(
     (event) => event.type === 'Warning' && (name === undefined || event.involvedObject.name === name),
   )
-  return [...new Set(about.slice(-3).map((event) => `${event.reason}: ${event.message}`))]
+  // They come in the order of their names, which tells nothing of when.
+  const latest = about.toSorted((one, other) => timeOf(one) - timeOf(other)).slice(-3)
+  return [...new Set(latest.map((event) => `${event.reason}: ${event.message}`))]
 }
+
+const timeOf = ({ lastTimestamp, eventTime }: CoreV1Event): number =>
+  new Date(lastTimestamp ?? eventTime ?? 0).getTime()
 
 async function lastLines(ports: Ports, namespace: string, name: string, container: string): Promise<readonly string[]> {
   try {

@@ -38,7 +38,7 @@ export async function doctor(ports: Ports, namespace: string): Promise<readonly 
       ...findings,
       { level: 'note', what: `no registry is installed in namespace "${namespace}"`, fix: 'regctl up' },
     ]
-  const drift = plan.changes.filter(({ action }) => action !== 'unchanged').map(({ ref }) => describeRef(ref))
+  const drift = (plan?.changes ?? []).filter(({ action }) => action !== 'unchanged').map(({ ref }) => describeRef(ref))
   if (drift.length > 0)
     findings.push({
       level: 'problem',
@@ -53,7 +53,7 @@ export async function doctor(ports: Ports, namespace: string): Promise<readonly 
     ...findings,
     ...(await exposure(
       ports,
-      plan.at,
+      installed.at,
       state.grants.map((grant) => grant.namespace),
     )),
   ]

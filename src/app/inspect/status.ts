@@ -103,14 +103,18 @@ async function problemsOf(
   const template = await proxyTemplate(ports, nodeNamespace(at), settings.revision)
   if (seen.pods.some(isReady)) {
     try {
-      await prove(ports, at, async () => expectations(at, trustDomainOf(template), grants), 0)
+      return await ask()
     } catch (error) {
       if (!(error instanceof RegctlError)) throw error
       say(error.message, error.suggestions[0] ?? 'regctl doctor')
+      return undefined
     }
   }
+  const template = await asked(() => proxyTemplate(ports, at, settings.revision))
+  if (template !== undefined && seen.pods.some(isReady))
+    await asked(() => prove(ports, at, async () => expectations(at, trustDomainOf(template), grants), 0))
   for (const pod of seen.proxies) {
-    for (const { listener, details } of await nodeRejections(ports, at, pod)) {
+    for (const { listener, details } of (await asked(() => nodeRejections(ports, at, pod))) ?? []) {
       const node = pod.spec?.nodeName ?? ''
       const held = details.includes('Address already in use')
       say(
@@ -128,7 +132,7 @@ async function problemsOf(
     name: NODE_PROXY,
   })
   if (daemonSet === undefined) say('the node proxy is not installed', 'regctl up')
-  else if (imageOf(daemonSet) !== template.container.image)
+  else if (template !== undefined && imageOf(daemonSet) !== template.container.image)
     say(
       `Istio has moved on: it injects ${template.container.image}, the node proxy runs ${imageOf(daemonSet)}`,
       'regctl up',

@@ -43,8 +43,8 @@ async function usedBytes(ports: Ports, at: Installation, pod: V1Pod): Promise<nu
       ['du', '-sk', '/var/lib/registry'],
       ports.signal,
     )
-    const blocks = Number(stdout.split('\t')[0])
-    return exitCode === 0 && Number.isFinite(blocks) ? blocks * 1024 : undefined
+    const blocks = /^\d+/.exec(stdout)?.[0]
+    return exitCode === 0 && blocks !== undefined ? Number(blocks) * 1024 : undefined
   } catch {
     return undefined
   }

@@ -40,7 +40,9 @@ function expectFences({ kube, home }: ReturnType<typeof granted>, grants: readon
   expect(specOf('fence')).toEqual(fence(at, grants).spec)
   for (const name of ['ci', 'web']) {
     const own = grants.some((grant) => grant.namespace === name)
-    expect(specOf(`writes-${name}`)).toEqual(own ? namespaceFence(at, name, grants, ownerOf(home(name))).spec : undefined)
+    expect(specOf(`writes-${name}`)).toEqual(
+      own ? namespaceFence(at, name, grants, ownerOf(home(name))).spec : undefined,
+    )
   }
 }
 
@@ -103,8 +105,14 @@ const RACES: readonly (readonly [before: readonly string[], at: readonly string[
   [[], ['+ci team', '+ci other', '+web site']],
   [['ci team'], ['-ci team', '+ci other']],
   [['ci team'], ['-ci team', '+ci team']],
-  [['ci team', 'ci other'], ['-ci team', '-ci other']],
-  [['ci team', 'web site'], ['-ci team', '-web site', '+ci more read']],
+  [
+    ['ci team', 'ci other'],
+    ['-ci team', '-ci other'],
+  ],
+  [
+    ['ci team', 'web site'],
+    ['-ci team', '-web site', '+ci more read'],
+  ],
   [['ci team'], ['-ci team', '-ci team', '+ci other']],
 ]
 
@@ -136,7 +144,9 @@ describe('reading', () => {
     const spoilt = grantPolicy(at, grantFrom('ci spoilt'))
     kube.store.put({ ...spoilt, metadata: { ...spoilt.metadata, annotations: { 'regctl.dev/grant': '{' } } })
     expect((await readGrants(kube, at)).map(grantKey)).toEqual(['ci * team subtree write', 'web * site subtree read'])
-    expect((await grantPolicies(kube, at)).map(({ metadata }) => metadata.labels?.['regctl.dev/grant'])).toContain('web')
+    expect((await grantPolicies(kube, at)).map(({ metadata }) => metadata.labels?.['regctl.dev/grant'])).toContain(
+      'web',
+    )
   })
 
   test('tells one namespace from another', () => {
