@@ -16,7 +16,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**', 'test/contracts/**'] },
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**', 'test/contracts/**'], testTimeout: 30_000 },
       },
       { extends: true, test: { name: 'contracts', include: ['test/contracts/**/*.test.ts'] } },
       {

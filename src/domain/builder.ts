@@ -16,9 +16,15 @@ const REPLACED_LABELS = 'regctl.dev/replaced-labels'
 
 /** Turns injection on in a Namespace and keeps in it what `unlabelling` needs. */
 export function labelling(namespace: KubeObject, labels: Labels): Readonly<Record<string, unknown>> {
-  const found = Object.entries(namespace.metadata.labels ?? {}).filter(([key]) => key in labels)
+  // Istio's webhook of a revision passes by a namespace that has the other label, whatever its value.
+  const inTheWay = (key: string): boolean => key in labels || key === 'istio-injection'
+  const found = Object.entries(namespace.metadata.labels ?? {}).filter(([key]) => inTheWay(key))
   const replaced = found.length === 0 ? null : JSON.stringify(Object.fromEntries(found))
-  return { labels, annotations: { [ADDED_LABELS]: JSON.stringify(labels), [REPLACED_LABELS]: replaced } }
+  const gone = Object.fromEntries(found.map(([key]) => [key, null]))
+  return {
+    labels: { ...gone, ...labels },
+    annotations: { [ADDED_LABELS]: JSON.stringify(labels), [REPLACED_LABELS]: replaced },
+  }
 }
 
 /** Takes the labels off again, or back to what they were; undefined where regctl put none. */
@@ -30,7 +36,7 @@ export function unlabelling({ metadata }: KubeObject): Readonly<Record<string, u
     ([key, value]) => metadata.labels?.[key] === value,
   )
   return {
-    labels: Object.fromEntries(ours.map(([key]) => [key, replaced[key] ?? null])),
+    labels: { ...Object.fromEntries(ours.map(([key]) => [key, null])), ...(ours.length === 0 ? {} : replaced) },
     annotations: { [ADDED_LABELS]: null, [REPLACED_LABELS]: null },
   }
 }
@@ -47,9 +53,6 @@ function labelsIn(text = '{}'): Labels {
     return {}
   }
 }
-
-/** Annotation on a builder's Namespace: labels as they were that regctl had to replace, to come back with the last revoke. */
-export const REPLACED_LABELS = 'regctl.dev/replaced-labels'
 
 /** Annotation on a Sidecar of others that regctl put the listener into: only there does the last revoke take it out. */
 export const MERGED_LISTENER = 'regctl.dev/merged-listener'

@@ -5,15 +5,15 @@ import {
   hasListener,
   isOwnSidecar,
   labelling,
+  MERGED_LISTENER,
   type PodLabel,
-  REPLACED_LABELS,
   type SidecarSpec,
   specOf,
   withListener,
 } from '../../domain/builder.ts'
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
-import { injectionChange, injectionOf } from '../../domain/stack/injection.ts'
+import { injectionLabel, injectionOf } from '../../domain/stack/injection.ts'
 import { conflictError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
 import { isOurs } from '../cluster/ownership.ts'
@@ -30,8 +30,6 @@ export type BuilderOptions = {
 /** What has to change in a builder's namespace so that its pods have `localhost:PORT`. */
 export type BuilderPlan = {
   readonly labels: Readonly<Record<string, string>>
-  /** Labels of the namespace that these have to replace, as they are. */
-  readonly replaced?: Readonly<Record<string, string>>
   readonly sidecar?: KubeObject
   /** A foreign Sidecar to add the listener to, because `--merge-sidecar` said so. */
   readonly merge?: { readonly name: string; readonly spec: SidecarSpec }
@@ -52,19 +50,19 @@ export async function planBuilder(
   const name = namespace.metadata.name
   const pods = (await kube.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace: name })) as unknown as V1Pod[]
   checkPods(at, name, pods, options.pods)
-  const injection = options.pods === undefined ? planInjection(namespace, pods, options) : { labels: {} }
+  const labels = options.pods === undefined ? planInjection(namespace, pods, options) : {}
   const sidecars = await kube.list(SIDECAR, { namespace: name })
-  return { ...injection, ...(await planSidecar(kube, at, name, sidecars, options)) }
+  return { labels, ...(await planSidecar(kube, at, name, sidecars, options)) }
 }
 
 function planInjection(
   namespace: KubeObject,
   pods: readonly V1Pod[],
   options: BuilderOptions,
-): Pick<BuilderPlan, 'labels' | 'replaced'> {
+): Readonly<Record<string, string>> {
   const name = namespace.metadata.name
   const state = injectionOf(namespace.metadata.labels ?? {}, options.revision)
-  if (state === 'on') return { labels: {} }
+  if (state === 'on') return {}
   const refuse = (why: string): never => {
     throw conflictError('INJECTION', `namespace "${name}" ${why}`, {
       suggestions: [
@@ -80,7 +78,7 @@ function planInjection(
     const without = podsWithoutProxy(pods)
     if (without.length > 0) refuse(`runs pods without an Istio proxy: ${without.slice(0, 5).join(', ')}`)
   }
-  return injectionChange(namespace.metadata.labels ?? {}, options.revision)
+  return injectionLabel(options.revision)
 }
 
 async function planSidecar(
@@ -89,7 +87,7 @@ async function planSidecar(
   namespace: string,
   sidecars: readonly KubeObject[],
   options: BuilderOptions,
-): Promise<Pick<BuilderPlan, 'sidecar' | 'merge'>> {
+): Promise<Omit<BuilderPlan, 'labels'>> {
   const own = sidecars.filter((sidecar) => isOurs(sidecar, at))
   checkSelectors(namespace, own, options.pods)
   const present = own.find((sidecar) => sidecar.metadata.name === builderSidecarName(options.pods))

@@ -1,4 +1,3 @@
-import type { Installation } from '../../domain/installation.ts'
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy, writesOverlap } from '../../domain/policy/grant.ts'
@@ -45,9 +44,14 @@ export async function grant(
   })
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   const undo = async (error: unknown): Promise<never> => {
-    if (held || !(error instanceof RegctlError)) throw error
-    await takeBack(ports, at, wanted, namespace)
-    throw takenBack(error)
+    if (held) throw error
+    try {
+      await takeBack(ports, at, wanted, namespace)
+    } catch {
+      report.warn(`The grant could not be taken back and may be in force: ${revokeCommand(wanted)}`)
+      throw error
+    }
+    throw error instanceof RegctlError ? takenBack(error) : error
   }
   await report.step('Apply the policies', async () => {
     // First of all, so that whoever may not grant changes nothing.
@@ -70,29 +74,6 @@ export async function grant(
       ...(await podSecurityWarnings(kube, namespace)),
     ],
     provenIn,
-  }
-}
-
-/** What fails between the first policy and the proof leaves no grant behind, unless it was `held` before. */
-async function orTakenBack<T>(
-  ports: Ports,
-  at: Installation,
-  wanted: Grant,
-  namespace: KubeObject,
-  held: boolean,
-  run: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await run()
-  } catch (error) {
-    if (held) throw error
-    try {
-      await takeBack(ports, at, wanted, namespace)
-    } catch {
-      ports.report.warn(`The grant could not be taken back and may be in force: ${revokeCommand(wanted)}`)
-      throw error
-    }
-    throw error instanceof RegctlError ? takenBack(error) : error
   }
 }
 

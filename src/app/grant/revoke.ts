@@ -1,12 +1,19 @@
 import type { V1Pod } from '@kubernetes/client-node'
-import { hasListener, isOwnSidecar, specOf, unlabelling, withoutListener } from '../../domain/builder.ts'
+import {
+  hasListener,
+  isOwnSidecar,
+  MERGED_LISTENER,
+  specOf,
+  unlabelling,
+  withoutListener,
+} from '../../domain/builder.ts'
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { refOf } from '../../domain/kube-object.ts'
 import { expectations, revokedExpectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName } from '../../domain/policy/grant.ts'
 import { clusterError, usageError } from '../../errors.ts'
-import type { Kube, Ports } from '../../ports.ts'
+import type { Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
@@ -125,8 +132,17 @@ export async function tidyNamespace(
   if (left.some((grant) => grant.namespace === name)) return
   const sidecars = await kube.list(SIDECAR, { namespace: name })
   for (const sidecar of sidecars.filter((candidate) => isOurs(candidate, at))) await kube.remove(refOf(sidecar))
-  for (const sidecar of sidecars.filter((candidate) => !isOwnSidecar(candidate) && hasListener(at, specOf(candidate))))
-    await kube.mergePatch(refOf(sidecar), { spec: { egress: withoutListener(at, specOf(sidecar)).egress } })
+  for (const sidecar of sidecars.filter(
+    (candidate) => !isOwnSidecar(candidate) && hasListener(at, specOf(candidate)),
+  )) {
+    // Somebody may have put the listener in by hand, as the refusal of a grant says.
+    if (sidecar.metadata.annotations?.[MERGED_LISTENER] === undefined) continue
+    const { egress } = withoutListener(at, specOf(sidecar))
+    await kube.mergePatch(refOf(sidecar), {
+      metadata: { annotations: { [MERGED_LISTENER]: null } },
+      spec: { egress },
+    })
+  }
   const metadata = unlabelling(namespace)
   if (metadata !== undefined) await kube.mergePatch(namespaceRef(name), { metadata })
 }

@@ -27,11 +27,11 @@ export async function doctor(ports: Ports, namespace: string): Promise<readonly 
     },
   }
   const plan = await guarded(findings, () => withRights(quiet, namespace, () => planInstall(quiet, namespace, {})))
-  if (plan === undefined) return findings
-  await guarded(findings, async () => {
-    await preflight(quiet, plan, (text) => void findings.push({ level: 'ok', what: text }))
-    findings.push({ level: 'ok', what: 'rights, storage and the host port are as up needs them' })
-  })
+  if (plan !== undefined)
+    await guarded(findings, async () => {
+      await preflight(quiet, plan, (text) => void findings.push({ level: 'ok', what: text }))
+      findings.push({ level: 'ok', what: 'rights, storage and the host port are as up needs them' })
+    })
   const installed = await findInstalled(ports.kube, namespace)
   if (installed === undefined)
     return [

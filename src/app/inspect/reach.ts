@@ -14,10 +14,6 @@ function proxiesOf(home: string, pods: readonly V1Pod[], none: Readonly<Record<s
   return { home, labels: pods.length === 0 ? [none] : pods.map((pod) => pod.metadata?.labels ?? {}) }
 }
 
-/** The labels of the pods, injected ones too; where none runs, the one they will have in any case. */
-const labelsOf = (pods: readonly V1Pod[], app: string): readonly Labels[] =>
-  pods.length === 0 ? [{ app }] : pods.map((pod) => pod.metadata?.labels ?? {})
-
 /** Policies and filters of others that reach the registry's or the node proxies' pods. */
 export async function foreignReach(
   ports: Ports,

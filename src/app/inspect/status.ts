@@ -100,8 +100,8 @@ async function problemsOf(
   const past = live === undefined ? [] : outlived(at, live, grants)
   if (past.length > 0)
     say(`the fence still lets ${past.join(', ')} past, whose grants are gone with their namespace`, 'regctl up')
-  const template = await proxyTemplate(ports, nodeNamespace(at), settings.revision)
-  if (seen.pods.some(isReady)) {
+  /** What cannot be asked is a problem like any other: the rest of the state is told all the same. */
+  const asked = async <T>(ask: () => Promise<T>): Promise<T | undefined> => {
     try {
       return await ask()
     } catch (error) {

@@ -6,17 +6,6 @@ export function injectionLabel(revision: string | undefined): Readonly<Record<st
   return revision === undefined ? { 'istio-injection': 'enabled' } : { 'istio.io/rev': revision }
 }
 
-/** What turns injection on for a namespace, and which of its labels have to give way. */
-export function injectionChange(
-  present: Readonly<Record<string, string>>,
-  revision: string | undefined,
-): { readonly labels: Readonly<Record<string, string>>; readonly replaced: Readonly<Record<string, string>> } {
-  const labels = injectionLabel(revision)
-  // Istio's webhook of a revision passes by a namespace that has the other label, whatever its value.
-  const inTheWay = [...Object.keys(labels), 'istio-injection'].filter((key) => present[key] !== undefined)
-  return { labels, replaced: Object.fromEntries(inTheWay.map((key) => [key, present[key] ?? ''])) }
-}
-
 export type InjectionState = 'on' | 'off' | 'opted-out' | 'ambient' | 'other-revision'
 
 /** What a namespace's labels say. Where both labels stand, Istio's webhook goes by `istio-injection`. */

@@ -113,7 +113,7 @@ describe('the listener', () => {
   test('is there already', async () => {
     const cluster = withNamespace()
     cluster.store.put(builderSidecar(at, 'ci', undefined, undefined))
-    expect(await plan(cluster)).toEqual({ labels: { 'istio-injection': 'enabled' }, replaced: {} })
+    expect(await plan(cluster)).toEqual({ labels: { 'istio-injection': 'enabled' } })
   })
 })
 
@@ -184,7 +184,7 @@ describe('a Sidecar of others', () => {
 describe('carrying it out', () => {
   test('notes what was added and what gave way', async () => {
     const cluster = withNamespace({ 'istio-injection': 'disabled', team: 'a' })
-    await prepareBuilder(cluster.kube, 'ci', await plan(cluster, { inject: true, revision: 'canary' }))
+    await prepareBuilder(cluster.kube, home(cluster), await plan(cluster, { inject: true, revision: 'canary' }))
     expect(home(cluster).metadata).toMatchObject({
       labels: { 'istio.io/rev': 'canary', team: 'a' },
       annotations: {
@@ -197,7 +197,7 @@ describe('carrying it out', () => {
 
   test('leaves the namespace alone where injection is on', async () => {
     const cluster = withNamespace({ 'istio-injection': 'enabled' })
-    await prepareBuilder(cluster.kube, 'ci', await plan(cluster))
+    await prepareBuilder(cluster.kube, home(cluster), await plan(cluster))
     expect(cluster.kube.writes).toEqual(['apply Sidecar ci/regctl-localhost'])
   })
 
@@ -205,7 +205,7 @@ describe('carrying it out', () => {
     const cluster = withNamespace({ 'istio-injection': 'enabled' })
     const spec = { egress: [{ hosts: ['./*'] }], outboundTrafficPolicy: { mode: 'ALLOW_ANY' } }
     cluster.store.put(sidecar('mine', spec))
-    await prepareBuilder(cluster.kube, 'ci', await plan(cluster, { mergeSidecar: true }))
+    await prepareBuilder(cluster.kube, home(cluster), await plan(cluster, { mergeSidecar: true }))
     const found = cluster.store.read({ ...sidecar('mine', {}), namespace: 'ci', name: 'mine' })
     expect(found?.spec).toEqual({ ...spec, egress: [loopback, ...spec.egress] })
     expect(found?.metadata.annotations).toEqual({ 'regctl.dev/merged-listener': 'true' })

@@ -41,7 +41,7 @@ const mayPush = ({ mesh }: FakeCluster, path: string) =>
   }).allowed
 
 describe('a grant', () => {
-  test('prepares the namespace, applies, settles and is proven, in this order', async () => {
+  test('applies, settles, prepares the namespace and is proven, in this order', async () => {
     const cluster = await withCi()
     const result = await grantNow(cluster, 'ci team')
     expect(result).toEqual({
@@ -55,15 +55,15 @@ describe('a grant', () => {
       provenIn: 1,
     })
     expect(cluster.kube.writes).toEqual([
-      'apply Sidecar ci/regctl-localhost',
-      'patch Namespace ci',
       `apply AuthorizationPolicy kube-registry/${result.policy}`,
       'create AuthorizationPolicy kube-registry/writes-ci',
       'apply AuthorizationPolicy kube-registry/fence',
+      'apply Sidecar ci/regctl-localhost',
+      'patch Namespace ci',
     ])
     expect(cluster.report.steps).toEqual([
-      'Prepare namespace ci',
       'Apply the policies',
+      'Prepare namespace ci',
       "Prove them in the registry's proxy",
     ])
     expect([mayPush(cluster, 'team/app'), mayPush(cluster, 'team2')]).toEqual([true, false])
