@@ -85,6 +85,23 @@ export function revokedExpectations(
   ]
 }
 
+/** Whoever a fence takes for a grantee though no grant is left (`outlived`) is a stranger all the same. */
+export function outlivedExpectations(
+  at: Installation,
+  trustDomain: string,
+  principals: readonly string[],
+): readonly Expectation[] {
+  return principals.flatMap((known) => {
+    const [, namespace = '', serviceAccount = ''] = /\/ns\/(.+)\/sa\/(.+)$/.exec(known) ?? []
+    const principal = spiffeId(trustDomain, namespace, serviceAccount === '*' ? PROBE : serviceAccount)
+    return ['GET', 'PUT'].map((method) => ({
+      request: { principal, method, path: `/v2/${PROBE}/manifests/1`, host: localHosts(at)[0] ?? '', port: at.port },
+      allowed: false,
+      why: `the grants of ${namespace} are gone with it and regctl up lets the fence forget it`,
+    }))
+  })
+}
+
 const covers = (grant: Grant, repository: string): boolean =>
   grant.repository === repository || (!grant.exact && isWithin(repository, grant.repository))
 

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { decide } from '../../../src/domain/envoy/rbac.ts'
-import { type Expectation, expectations, revokedExpectations } from '../../../src/domain/policy/expectation.ts'
+import type { KubeObject } from '../../../src/domain/kube-object.ts'
+import {
+  type Expectation,
+  expectations,
+  outlivedExpectations,
+  revokedExpectations,
+} from '../../../src/domain/policy/expectation.ts'
+import { fence, outlived, readNodes } from '../../../src/domain/policy/fence.ts'
 import type { Grant } from '../../../src/domain/policy/grant.ts'
 import { at, grantFrom } from '../at.ts'
 import { grantSets } from './grant-sets.ts'
@@ -86,3 +93,26 @@ function isCovered(one: Grant, others: readonly Grant[]): boolean {
     ),
   )
 }
+
+describe('grants that are gone with their namespace', () => {
+  const everybody = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', metadata: { name: 'all' } }
+  const past = [grantFrom('ci team'), grantFrom('builders/pusher app')]
+  const left = [readNodes(at), fence(at, past)]
+  const wanted = outlivedExpectations(at, DOMAIN, outlived(at, fence(at, past), []))
+  const unmetBy = (policies: readonly KubeObject[]) =>
+    wanted.filter(({ request, allowed }) => decide(rbacFilters(policies, DOMAIN), request).allowed !== allowed)
+
+  test('give a namesake nothing while no one else allows it', () => {
+    expect(wanted).toHaveLength(4)
+    expect(unmetBy(left)).toEqual([])
+  })
+
+  test('are told where somebody allows everybody in, which the fence stops for strangers alone', () => {
+    const open = {
+      ...everybody,
+      spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: [String(at.port)] } }] }] },
+    }
+    expect(unmetBy([...left, open])).toEqual(wanted)
+    expect(unmetBy([readNodes(at), fence(at, []), open])).toEqual([])
+  })
+})
