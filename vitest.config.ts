@@ -16,7 +16,15 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/e2e/**', 'test/contracts/**'], testTimeout: 30_000 },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/e2e/**', 'test/contracts/**'],
+          // No test changes what a module holds, and loading them once for all halves the time.
+          isolate: false,
+          // Tests of the shell start processes, on a machine that may be busy.
+          testTimeout: 30_000,
+        },
       },
       { extends: true, test: { name: 'contracts', include: ['test/contracts/**/*.test.ts'] } },
       {

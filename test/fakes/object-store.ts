@@ -44,7 +44,7 @@ export class ObjectStore {
   }
 
   read(ref: ObjectRef): KubeObject | undefined {
-    return structuredClone(this.#objects.get(refKey(ref))?.object)
+    return this.#objects.get(refKey(ref))?.object
   }
 
   list(type: ResourceType, { namespace, labelSelector }: ListOptions = {}): readonly KubeObject[] {
@@ -55,7 +55,9 @@ export class ObjectStore {
       .filter((object) => namespace === undefined || object.metadata.namespace === namespace)
       .filter((object) => labelSelector === undefined || fitsSelector(object, labelSelector))
       .sort((one, other) => (etcdKey(one) < etcdKey(other) ? -1 : 1))
-      .map((object) => ({ ...structuredClone(object), apiVersion: type.apiVersion }))
+      .map((object) =>
+        object.apiVersion === type.apiVersion ? object : frozen({ ...object, apiVersion: type.apiVersion }),
+      )
   }
 
   apply(object: KubeObject, { dryRun = false, force = false }: WriteOptions = {}): KubeObject {
@@ -126,13 +128,13 @@ export class ObjectStore {
   #write(wanted: KubeObject, { dryRun, applied }: { dryRun: boolean; applied?: KubeObject }): KubeObject {
     const key = refKey(refOf(wanted))
     const before = this.#objects.get(key)?.object
-    const admitted = structuredClone(before === undefined ? this.admit(wanted) : wanted)
+    const admitted = before === undefined ? this.admit(wanted) : wanted
     const { resourceVersion: _, ...metadata } = admitted.metadata
     const { uid, generation = 0, creationTimestamp = '2026-01-01T00:00:00Z' } = before?.metadata ?? {}
     const version = before?.metadata.resourceVersion
     const same = before !== undefined && isDeepStrictEqual(content(before), content(admitted))
     const next = String(dryRun ? (version ?? '') : same ? version : ++this.#version)
-    const object: KubeObject = {
+    const object: KubeObject = frozen({
       ...admitted,
       metadata: {
         ...metadata,
@@ -141,11 +143,11 @@ export class ObjectStore {
         generation: isDeepStrictEqual(desired(before), desired(admitted)) ? Math.max(1, generation) : generation + 1,
         creationTimestamp,
       },
-    }
-    if (dryRun) return structuredClone(object)
-    this.#objects.set(key, { object, ...(applied === undefined ? {} : { applied: structuredClone(applied) }) })
+    })
+    if (dryRun) return object
+    this.#objects.set(key, { object, ...(applied === undefined ? {} : { applied: frozen(applied) }) })
     if (!same) this.#tell(object)
-    return structuredClone(object)
+    return object
   }
 
   #tell(object: KubeObject): void {
@@ -160,6 +162,13 @@ export class ObjectStore {
     const message = `unable to create new content in namespace ${namespace} because it is being terminated`
     throw new Refusal(403, { message, reason: 'Forbidden', details: { causes: [{ reason: 'NamespaceTerminating' }] } })
   }
+}
+
+/** Nobody changes in place what the store holds: an API server would not see it. */
+function frozen<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  for (const inner of Object.values(value)) frozen(inner)
+  return Object.freeze(value)
 }
 
 const etcdKey = ({ metadata }: KubeObject): string => `${metadata.namespace ?? ''}/${metadata.name}`

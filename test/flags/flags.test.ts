@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest'
+import { podLabel } from '../../src/flags/grant.ts'
+import { givenSettings } from '../../src/flags/settings.ts'
+
+const NONE = {
+  'no-revision': false,
+  'no-storage': false,
+  'no-storage-class': false,
+  'no-size': false,
+  'no-image': false,
+  'no-istio-version': false,
+}
+
+describe('settings as given', () => {
+  test('a flag that is not there keeps what was', () => expect(givenSettings(NONE)).toEqual({}))
+
+  test.each([
+    [{ port: 5001 }, { port: 5001 }],
+    [{ revision: 'canary' }, { revision: 'canary' }],
+    [{ storage: 'emptydir' }, { storage: 'emptydir' }],
+    [{ 'storage-class': 'fast' }, { storageClass: 'fast' }],
+    [{ size: '1Gi' }, { size: '1Gi' }],
+    [{ image: 'x' }, { image: 'x' }],
+    [{ 'istio-version': '1.30' }, { istioVersion: '1.30' }],
+    [{ 'no-revision': true }, { revision: null }],
+    [{ 'no-storage': true }, { storage: null }],
+    [{ 'no-storage-class': true }, { storageClass: null }],
+    [{ 'no-size': true }, { size: null }],
+    [{ 'no-image': true }, { image: null }],
+    [{ 'no-istio-version': true }, { istioVersion: null }],
+  ])('%j', (flags, given) => expect(givenSettings({ ...NONE, ...flags })).toEqual(given))
+
+  test.each(['revision', 'storage', 'storage-class', 'size', 'image', 'istio-version'])(
+    '--%s with its --no form',
+    (name) => {
+      expect(() => givenSettings({ ...NONE, [name]: 'x', [`no-${name}`]: true })).toThrow(
+        expect.objectContaining({ code: 'BOTH_FLAGS', oclif: { exit: 2 } }),
+      )
+    },
+  )
+})
+
+test.each([
+  ['regctl.dev/builder=true', { key: 'regctl.dev/builder', value: 'true' }],
+  ['builder=', { key: 'builder', value: '' }],
+  ['A_b.c-d=1', { key: 'A_b.c-d', value: '1' }],
+])('%s is a label', (text, label) => expect(podLabel(text)).toEqual(label))
+
+test.each([
+  'builder',
+  '=yes',
+  'a b=c',
+  'a=b c',
+  'a=b=c',
+  '-a=b',
+  'a=-b',
+  'UPPER.example/a=b',
+  'a/b/c=d',
+  `a=${'x'.repeat(64)}`,
+])('%j is none', (text) =>
+  expect(() => podLabel(text)).toThrow(expect.objectContaining({ code: 'INVALID_LABEL', oclif: { exit: 2 } })),
+)
