@@ -1,4 +1,4 @@
-import { isAlias, isEmpty, isMap, isSeq, type Node, pairOf, uneditable, type YamlText } from './yaml-text.ts'
+import { isAlias, isEmpty, isMap, isScalar, isSeq, type Node, pairOf, uneditable, type YamlText } from './yaml-text.ts'
 
 /** One value that regctl adds: `key: value` in the map at the path `at`, or without `key` an item of the list there. */
 export type Addition = {
@@ -14,10 +14,15 @@ export type Addition = {
  * @throws conflict error NOT_EDITABLE where text cannot be added without changing what is there
  */
 export function itemAddition(file: YamlText, document: number, path: readonly string[], item: unknown): Addition {
-  const { contents, value } = documentOf(file, document)
+  const { contents, value, shared } = documentOf(file, document)
   let node: Node | null = contents
   let inherited: unknown = value
+  const checkShared = (depth: number): void => {
+    if ((isMap(node) || isSeq(node) || isScalar(node)) && node.anchor !== undefined && shared.has(node.anchor))
+      throw uneditable(file, node, `${where(path, depth)} is used elsewhere too, by the alias *${node.anchor}`)
+  }
   for (const [depth, key] of path.entries()) {
+    checkShared(depth)
     if (isEmpty(node)) return nested(document, path, depth, item)
     if (!isMap(node)) throw uneditable(file, node, `${where(path, depth)} is not a map`)
     inherited = isRecord(inherited) ? inherited[key] : undefined
@@ -29,6 +34,7 @@ export function itemAddition(file: YamlText, document: number, path: readonly st
     if (isAlias(pair.value)) throw uneditable(file, pair.value, `${where(path, depth + 1)} is an alias`)
     node = pair.value
   }
+  checkShared(path.length)
   if (!isEmpty(node) && !isSeq(node)) throw uneditable(file, node, `${where(path, path.length)} is not a list`)
   return { document, at: path, value: item }
 }
@@ -45,7 +51,7 @@ export const isRecord = (value: unknown): value is Readonly<Record<string, unkno
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 export function documentOf(file: YamlText, document: number): YamlText['documents'][number] {
-  return file.documents[document] ?? { contents: null, value: null }
+  return file.documents[document] ?? { contents: null, value: null, shared: new Set() }
 }
 
 /** The node at a path, without following aliases; undefined when there is none. */

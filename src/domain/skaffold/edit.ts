@@ -11,10 +11,10 @@ import {
   type SkaffoldConfig,
   type SkaffoldFile,
 } from './config.ts'
-import { insertAll } from './insert.ts'
 import { lostFields } from './kaniko.ts'
 import { isOwnProfile, type Profile, type ProfileOptions, profileFor } from './profile.ts'
 import { removeAll } from './remove.ts'
+import { addReversibly } from './reversible.ts'
 import { knowsInsecureRegistries } from './versions.ts'
 
 /** What a file becomes, with all that regctl has added to it by then. */
@@ -45,7 +45,7 @@ export function editSkaffold(file: SkaffoldFile, recorded: readonly Addition[], 
     ...(registry ? registryAddition(base, config, options.registry, remarks) : []),
     ...(profile === undefined ? [] : [itemAddition(base, config.document, ['profiles'], profile)]),
   ])
-  return { text: insertAll(base, additions), additions, remarks, profiled }
+  return { text: addReversibly(base, additions), additions, remarks, profiled }
 }
 
 function wantedOf(file: SkaffoldFile, options: ProfileOptions): readonly Wanted[] {

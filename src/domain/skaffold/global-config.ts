@@ -1,7 +1,7 @@
 import { type Addition, isRecord, itemAddition } from './addition.ts'
 import type { Edit } from './edit.ts'
-import { insertAll } from './insert.ts'
 import { removeAll } from './remove.ts'
+import { addReversibly } from './reversible.ts'
 import { parseYaml, type YamlText } from './yaml-text.ts'
 
 /** Skaffold's settings for one context of the kubeconfig, as its global configuration file holds them. */
@@ -61,7 +61,7 @@ export function editGlobal(
   const entry = { ...replaced, ...wanted, 'kube-context': contextPattern(context) }
   const { 'kube-context': name, ...settings } = entry
   const addition = itemAddition(base, 0, [LIST], { 'kube-context': name, ...settings })
-  return { text: insertAll(base, [addition]), additions: [...others, addition] }
+  return { text: addReversibly(base, [addition]), additions: [...others, addition] }
 }
 
 /** The file without our entry for the context, and what stays recorded. */

@@ -1,6 +1,6 @@
 import type { CST } from 'yaml'
 import { type Addition, documentOf, nodeAt } from './addition.ts'
-import { blockLines, flowText, layoutOf } from './layout.ts'
+import { blockLines, flowText, type Layout, layoutOf } from './layout.ts'
 import { afterComments, endOfItem, endOfToken, lineEndAt, nextLine } from './places.ts'
 import {
   isEmpty,
@@ -49,14 +49,25 @@ function block(file: YamlText, addition: Addition, end: number, indent: number):
   return lines(file, addition, offset, indent)
 }
 
-function lines(file: YamlText, { key, value }: Addition, offset: number, indent: number): Insertion {
+function lines(file: YamlText, addition: Addition, offset: number, indent: number): Insertion {
+  const { key, value } = addition
   const { text } = file
   const eol = lineEndAt(text, offset)
-  const layout = layoutOf(file.documents.map(({ contents }) => contents?.srcToken as CST.Token | undefined))
+  const layout = layoutAt(file, addition)
   const block = blockLines(key === undefined ? [value] : { [key]: value }, layout, indent).join(eol)
   const open = offset > 0 && text[offset - 1] !== '\n' && text !== '\uFEFF'
   return { offset, text: open ? eol + block : block + eol }
 }
+
+/** As around the place itself, else as anywhere in the file. */
+const layoutAt = (file: YamlText, { document, at }: Addition): Layout =>
+  layoutOf(
+    [
+      nodeAt(file, document, at),
+      nodeAt(file, document, at.slice(0, -1)),
+      ...file.documents.map(({ contents }) => contents),
+    ].map((node) => node?.srcToken as CST.Token | undefined),
+  )
 
 function inEmptyFile(file: YamlText, addition: Addition): Insertion {
   if (file.documents.length > 1) throw uneditable(file, null, 'the file holds more than one document')
@@ -74,7 +85,7 @@ function belowEmptyKey(file: YamlText, addition: Addition): Insertion {
   const end = item === undefined ? undefined : endOfItem(item)
   if (token === undefined || end === undefined)
     throw uneditable(file, parent, `${addition.at.join('.')} has no value and is not written as a block`)
-  const layout = layoutOf(file.documents.map(({ contents }) => contents?.srcToken as CST.Token | undefined))
+  const layout = layoutAt(file, addition)
   const indent = token.indent + (addition.key === undefined ? layout.dash : layout.step)
   return lines(file, addition, nextLine(file.text, end), indent)
 }

@@ -163,6 +163,36 @@ function localParts(config: SkaffoldConfig, artifacts: readonly Artifact[]): Par
   return { build: { local: {} }, patches }
 }
 
+/** What an earlier run was told, as its profile has it: a run without the flags keeps it. */
+export type EarlierChoices = {
+  readonly namespace?: string
+  readonly kanikoImage?: string
+  readonly initImage?: string
+  readonly activate: boolean
+}
+
+/** @returns undefined where the profile is not one of ours for builds in the cluster */
+export function choicesIn(profile: Readonly<Record<string, unknown>>): EarlierChoices | undefined {
+  const patches = isOwnProfile(profile) && Array.isArray(profile.patches) ? (profile.patches as readonly Patch[]) : []
+  const build = isRecord(profile.build) ? profile.build : {}
+  const cluster = isRecord(build.cluster) ? build.cluster : {}
+  const values = new Map<string, unknown>([['namespace', cluster.namespace]])
+  for (const { path, value } of patches) {
+    const [, field] = /^\/build\/(?:cluster|artifacts\/\d+\/kaniko)\/(namespace|image|initImage)$/.exec(path) ?? []
+    if (field !== undefined) values.set(field, value)
+    else if (isRecord(value)) for (const key of ['image', 'initImage']) if (key in value) values.set(key, value[key])
+  }
+  const text = (field: string, name: string) =>
+    typeof values.get(field) === 'string' ? { [name]: values.get(field) } : {}
+  if (!isOwnProfile(profile) || typeof values.get('namespace') !== 'string') return undefined
+  return {
+    ...text('namespace', 'namespace'),
+    ...text('image', 'kanikoImage'),
+    ...text('initImage', 'initImage'),
+    activate: profile.activation !== undefined,
+  }
+}
+
 const OWN_PATH = /^\/build\/(cluster|local|artifacts\/\d+\/(kaniko|docker))(\/|$)/
 
 /** Could regctl have written this profile? Then it may be written anew, whoever ran regctl before. */

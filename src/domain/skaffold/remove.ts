@@ -86,12 +86,8 @@ function nodeFor(file: YamlText, document: number, at: Path): Node | null | unde
 function cut(file: YamlText, step: Step): string {
   const container = nodeFor(file, step.document, step.at)
   const token = (container as YAMLMap | YAMLSeq | null | undefined)?.srcToken
-  const index =
-    'index' in step
-      ? step.index
-      : isMap(container)
-        ? container.items.findIndex((pair) => pair === pairOf(container, step.key))
-        : -1
+  const pair = 'key' in step && isMap(container) ? pairOf(container, step.key) : undefined
+  const index = 'index' in step ? step.index : ((container as YAMLMap).items as readonly unknown[]).indexOf(pair)
   if (token?.type === 'flow-collection') return cutFlow(file.text, token, index)
   const item = token?.type === 'block-map' || token?.type === 'block-seq' ? token.items[index] : undefined
   const end = item === undefined ? undefined : endOfItem(item)

@@ -11,6 +11,7 @@ import {
   type Node,
   type Pair,
   Parser,
+  visit,
   type YAMLMap,
   type YAMLSeq,
 } from 'yaml'
@@ -25,7 +26,12 @@ export type YamlText = {
   readonly lines: LineCounter
 }
 
-export type YamlDocument = { readonly contents: Node | null; readonly value: unknown }
+export type YamlDocument = {
+  readonly contents: Node | null
+  readonly value: unknown
+  /** Anchors that aliases use: what is added there is added in all those places. */
+  readonly shared: ReadonlySet<string>
+}
 
 /** Empty documents are kept: their place in the list is what edits are recorded by. */
 export function parseYaml(name: string, text: string): YamlText {
@@ -36,10 +42,22 @@ export function parseYaml(name: string, text: string): YamlText {
   const documents = parsed.map((document) => {
     const error = document.errors[0]
     if (error !== undefined) throw brokenYaml({ name, lines }, error.pos[0], error.message)
+    const shared = new Set<string>()
+    visit(document, {
+      Alias: (_, alias) => {
+        shared.add(alias.source)
+        if (alias.resolve(document) === undefined)
+          throw brokenYaml(
+            { name, lines },
+            alias.range?.[0] ?? 0,
+            `no anchor "${alias.source}" stands before this alias`,
+          )
+      },
+    })
     try {
-      return { contents: document.contents as Node | null, value: document.toJS() as unknown }
+      return { contents: document.contents as Node | null, value: document.toJS() as unknown, shared }
     } catch (cause) {
-      // An alias without its anchor, or aliases that unfold into far more than the file holds.
+      // Aliases that unfold into far more than the file holds.
       throw brokenYaml({ name, lines }, document.range[0], cause instanceof Error ? cause.message : String(cause))
     }
   })
