@@ -10,7 +10,7 @@ import { meaningOf, withAdditions } from '../domain/skaffold/meaning.ts'
 import { local, options } from '../domain/skaffold/options.ts'
 import { lab } from './cluster.ts'
 import { skaffoldBinary, skaffoldFiles } from './skaffold/corpus.ts'
-import { type Outcome, registriesOff, withoutBuilder } from './skaffold/outcome.ts'
+import { notInCluster, type Outcome, registriesOff, withoutBuilder } from './skaffold/outcome.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'regctl-corpus-'))
 const MODES: Readonly<Record<string, ProfileOptions>> = {
@@ -97,6 +97,7 @@ describe.skipIf(lab === undefined)('the public skaffold.yaml files', () => {
     expect(inCluster.size).toBeGreaterThanOrEqual(100)
     for (const [file, outcome] of inCluster) {
       expect(outcome.refusal, file).toBeUndefined()
+      expect(notInCluster(outcome, 'builds'), file).toEqual([])
       expect(withoutBuilder(outcome), file).toEqual(withoutBuilder(before.get(file)))
     }
   }, 600_000)

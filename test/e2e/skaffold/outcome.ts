@@ -35,3 +35,23 @@ export function withoutBuilder(outcome: Outcome | undefined): unknown {
     },
   }))
 }
+
+const ELSEWHERE = ['docker', 'jib', 'bazel', 'buildpacks', 'ko']
+
+/** Artifacts that would not be built in the namespace although the profile is on; those of a document it leaves alone excepted. */
+export function notInCluster({ documents = [] }: Outcome, namespace: string): readonly unknown[] {
+  return documents.flatMap((document) => {
+    const { artifacts = [], cluster, local } = (document as { build?: Build }).build ?? {}
+    // Where any artifact is Jib's or the like, the whole document stays as it is.
+    if (
+      cluster === undefined &&
+      local !== undefined &&
+      artifacts.some((one) => ELSEWHERE.slice(1).some((type) => type in one))
+    )
+      return []
+    const wrong = artifacts.filter(
+      (one) => ELSEWHERE.some((type) => type in one) || !('kaniko' in one || 'custom' in one),
+    )
+    return artifacts.length > 0 && (cluster as Fields | undefined)?.namespace !== namespace ? [document] : wrong
+  })
+}
