@@ -13,12 +13,15 @@ export type LocalPorts = Omit<Ports, 'kube' | 'pods'>
 
 /** What needs no cluster. The imports are dynamic so that `--help` and `--version` load none of it. */
 export async function localPorts({ root, quiet, signal }: LocalOptions): Promise<LocalPorts> {
-  const [{ shippedAssets }, { systemClock }, { reporter }] = await Promise.all([
+  const [{ shippedAssets }, { systemClock }, { localFiles }, { loopback }, { reporter }] = await Promise.all([
     import('./adapters/assets.ts'),
     import('./adapters/clock.ts'),
+    import('./adapters/files.ts'),
+    import('./adapters/loopback.ts'),
     import('./ui/tasks.ts'),
   ])
-  return { assets: shippedAssets(root), clock: systemClock, report: reporter({ quiet }), signal }
+  const files = localFiles()
+  return { assets: shippedAssets(root), clock: systemClock, files, loopback, report: reporter({ quiet }), signal }
 }
 
 export async function connect(options: ConnectOptions): Promise<Ports> {

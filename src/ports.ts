@@ -98,11 +98,36 @@ export interface Reporter {
   warn(text: string): void
 }
 
+/** One file to be written. `before` is what was read, `undefined` where there was none. */
+export type FileEdit = { readonly path: string; readonly before: string | undefined; readonly text: string }
+
+/** The user's own files. Texts are UTF-8, a byte order mark included. */
+export interface Files {
+  readonly home: string
+  /** Directory of what regctl remembers on this machine. */
+  readonly state: string
+  resolve(...parts: readonly string[]): string
+  isDirectory(path: string): Promise<boolean>
+  /** `undefined` when it is not there. */
+  read(path: string): Promise<string | undefined>
+  /** Writes all of them or, where one is refused, none; errors are conflicts. */
+  write(edits: readonly FileEdit[]): Promise<void>
+  remove(path: string): Promise<void>
+}
+
+/** This machine's own ports. */
+export interface Loopback {
+  /** What answers HTTP there: a registry, another program, or nothing. */
+  probe(port: number, signal: AbortSignal): Promise<'registry' | 'other' | 'nothing'>
+}
+
 /** All that a use case may touch. */
 export type Ports = {
   readonly kube: Kube
   readonly pods: Pods
   readonly assets: Assets
+  readonly files: Files
+  readonly loopback: Loopback
   readonly clock: Clock
   readonly report: Reporter
   readonly signal: AbortSignal
