@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { labelling, unlabelling } from '../../src/domain/builder.ts'
 import type { KubeObject, Metadata } from '../../src/domain/kube-object.ts'
+import { injectionOf } from '../../src/domain/stack/injection.ts'
 
 const ON = { 'istio-injection': 'enabled' }
 
@@ -28,6 +29,16 @@ describe('the labels of a granted namespace', () => {
     const before = namespace({ labels, annotations: {} })
     const granted = patched(before, labelling(before, ON))
     expect(granted.metadata.labels).toEqual({ ...labels, ...ON })
+    expect(patched(granted, unlabelling(granted))).toEqual(before)
+  })
+
+  test.each([
+    ['the opt-out', { 'istio-injection': 'disabled' }],
+    ['another revision', { 'istio.io/rev': 'old', team: 'a' }],
+  ])('give way to a revision: %s', (_, labels) => {
+    const before = namespace({ labels, annotations: {} })
+    const granted = patched(before, labelling(before, { 'istio.io/rev': 'canary' }))
+    expect(injectionOf(granted.metadata.labels ?? {}, 'canary')).toBe('on')
     expect(patched(granted, unlabelling(granted))).toEqual(before)
   })
 

@@ -1,10 +1,5 @@
 import { expect, test } from 'vitest'
-import {
-  type InjectionState,
-  injectionChange,
-  injectionLabel,
-  injectionOf,
-} from '../../../src/domain/stack/injection.ts'
+import { type InjectionState, injectionLabel, injectionOf } from '../../../src/domain/stack/injection.ts'
 
 type Labels = Readonly<Record<string, string>>
 
@@ -27,17 +22,4 @@ test.each<[Labels, string | undefined, InjectionState]>([
 test('the label is the mesh’s own, or the revision’s', () => {
   expect(injectionLabel(undefined)).toEqual({ 'istio-injection': 'enabled' })
   expect(injectionLabel('canary')).toEqual({ 'istio.io/rev': 'canary' })
-})
-
-test.each<[Labels, string | undefined, Labels, Labels]>([
-  [{}, undefined, { 'istio-injection': 'enabled' }, {}],
-  [{ 'istio-injection': 'disabled' }, undefined, { 'istio-injection': 'enabled' }, { 'istio-injection': 'disabled' }],
-  [{ 'istio.io/rev': 'old' }, undefined, { 'istio-injection': 'enabled' }, {}],
-  [{ 'istio.io/rev': 'old' }, 'canary', { 'istio.io/rev': 'canary' }, { 'istio.io/rev': 'old' }],
-  [{ 'istio-injection': 'disabled' }, 'canary', { 'istio.io/rev': 'canary' }, { 'istio-injection': 'disabled' }],
-])('%o with revision %s gets %o, and %o gives way', (present, revision, labels, replaced) => {
-  expect(injectionChange(present, revision)).toEqual({ labels, replaced })
-  const gone = Object.keys(replaced)
-  const after = { ...Object.fromEntries(Object.entries(present).filter(([key]) => !gone.includes(key))), ...labels }
-  expect(injectionOf(after, revision)).toBe('on')
 })
