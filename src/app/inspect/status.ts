@@ -2,7 +2,7 @@ import type { V1Node, V1Pod } from '@kubernetes/client-node'
 import type { ActiveConfig } from '../../domain/envoy/active-config.ts'
 import { NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
-import { expectations } from '../../domain/policy/expectation.ts'
+import { expectations, outlivedExpectations } from '../../domain/policy/expectation.ts'
 import { FENCE, outlived } from '../../domain/policy/fence.ts'
 import type { Grant } from '../../domain/policy/grant.ts'
 import { lacksIpv6 } from '../../domain/stack/envoy-filter.ts'
@@ -98,8 +98,6 @@ async function problemsOf(
   }
   const live = await ports.kube.get({ ...POLICY, namespace: at.namespace, name: FENCE })
   const past = live === undefined ? [] : outlived(at, live, grants)
-  if (past.length > 0)
-    say(`the fence still lets ${past.join(', ')} past, whose grants are gone with their namespace`, 'regctl up')
   /** What cannot be asked is a problem like any other: the rest of the state is told all the same. */
   const asked = async <T>(ask: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -111,8 +109,11 @@ async function problemsOf(
     }
   }
   const template = await asked(() => proxyTemplate(ports, at, settings.revision))
-  if (template !== undefined && seen.pods.some(isReady))
-    await asked(() => prove(ports, at, async () => expectations(at, trustDomainOf(template), grants), 0))
+  if (template !== undefined && seen.pods.some(isReady)) {
+    const domain = trustDomainOf(template)
+    const wanted = [...expectations(at, domain, grants), ...outlivedExpectations(at, domain, past)]
+    await asked(() => prove(ports, at, async () => wanted, 0))
+  }
   for (const pod of seen.proxies) {
     for (const { listener, details } of (await asked(() => nodeRejections(ports, at, pod))) ?? []) {
       const node = pod.spec?.nodeName ?? ''

@@ -3,7 +3,7 @@ import { status } from '../../../src/app/inspect/status.ts'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
 import { clusterError } from '../../../src/errors.ts'
 import { loadSchema, violations } from '../../contracts/schema.ts'
-import { type FakeCluster, fakeCluster, installedCluster } from '../../fakes/cluster.ts'
+import { type FakeCluster, fakeCluster, installedCluster, up } from '../../fakes/cluster.ts'
 import { ready, type Start, starting } from '../../fakes/workloads.ts'
 import { failure } from '../failure.ts'
 import { grantIn } from '../grant/granted.ts'
@@ -224,4 +224,26 @@ test('several pods of the registry are all told', async () => {
     [true, false],
     [false, true],
   ])
+})
+
+describe('a namespace that was deleted with its grants', () => {
+  const everybody: KubeObject = {
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name: 'everybody', namespace: 'istio-system' },
+    spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: ['5000'] } }] }] },
+  }
+
+  test('is nothing to be told, unless somebody allows everybody in: the fence knows its name still', async () => {
+    const cluster = await installedCluster()
+    await grantIn(cluster, 'ci', 'team')
+    cluster.store.remove({ apiVersion: 'v1', kind: 'Namespace', name: 'ci' })
+    expect(await problems(cluster)).toEqual([])
+    cluster.store.put(everybody)
+    expect(await texts(cluster)).toEqual([
+      expect.stringMatching(/the grants of ci are gone with it.* PUT .* is allowed/),
+    ])
+    await up(cluster)
+    expect(await problems(cluster)).toEqual([])
+  })
 })
