@@ -1,8 +1,8 @@
 import { Command, Flags } from '@oclif/core'
-import type { LocalPorts } from './context.ts'
+import type { ConnectOptions, LocalPorts } from './context.ts'
 import { registryNamespace } from './domain/installation.ts'
 import { RegctlError } from './errors.ts'
-import type { Ports } from './ports.ts'
+import type { Ports, SkaffoldPorts } from './ports.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 
@@ -36,12 +36,21 @@ export abstract class RegctlCommand extends Command {
   /** Everything a use case may touch. Reads the kubeconfig; the API server is first asked when a port is used. */
   protected async ports(flags: ConnectionFlags): Promise<Ports> {
     const { connect } = await import('./context.ts')
-    const { context, kubeconfig } = flags
-    return connect({
+    return connect(this.#connection(flags))
+  }
+
+  /** What editing and checking a Skaffold project takes. */
+  protected async skaffoldPorts(flags: ConnectionFlags): Promise<SkaffoldPorts> {
+    const { connectSkaffold } = await import('./context.ts')
+    return connectSkaffold(this.#connection(flags))
+  }
+
+  #connection({ context, kubeconfig }: ConnectionFlags): ConnectOptions {
+    return {
       ...this.#local(),
       ...(context === undefined ? {} : { context }),
       ...(kubeconfig === undefined ? {} : { kubeconfig }),
-    })
+    }
   }
 
   /** The ports that need no cluster and no kubeconfig. */

@@ -115,9 +115,9 @@ export interface Files {
   remove(path: string): Promise<void>
 }
 
-/** This machine's own ports. */
-export interface Loopback {
-  /** What answers HTTP there: a registry, another program, or nothing. */
+/** The registry as this machine has it, through a forward or of its own. */
+export interface LocalRegistry {
+  /** What answers HTTP on the port: a registry, another program, or nothing. */
   probe(port: number, signal: AbortSignal): Promise<'registry' | 'other' | 'nothing'>
 }
 
@@ -126,9 +126,13 @@ export type Ports = {
   readonly kube: Kube
   readonly pods: Pods
   readonly assets: Assets
-  readonly files: Files
-  readonly loopback: Loopback
   readonly clock: Clock
   readonly report: Reporter
   readonly signal: AbortSignal
+}
+
+/** What editing and checking a Skaffold project takes. */
+export type SkaffoldPorts = Pick<Ports, 'kube' | 'report' | 'signal'> & {
+  readonly files: Files
+  readonly localRegistry: LocalRegistry
 }

@@ -3,7 +3,7 @@ import type { CheckResult } from '../app/skaffold/check.ts'
 import type { Goal, SkaffoldInput } from '../app/skaffold/init.ts'
 import { RegctlCommand } from '../command.ts'
 import { skaffoldFlags, skaffoldInput } from '../flags/skaffold.ts'
-import type { Ports } from '../ports.ts'
+import type { SkaffoldPorts } from '../ports.ts'
 
 type Result = {
   readonly files: readonly { readonly path: string; readonly changed: boolean }[]
@@ -38,7 +38,7 @@ export default class SkaffoldInit extends RegctlCommand {
   async run(): Promise<Result | CheckResult> {
     const { flags } = await this.parse(SkaffoldInit)
     const input = skaffoldInput(flags)
-    const ports = await this.ports(flags)
+    const ports = await this.skaffoldPorts(flags)
     if (flags.check) return this.#check(ports, input)
     const [{ planInit }, { planUndo }, { carryOut, changesFile }, { changesText }] = await Promise.all([
       import('../app/skaffold/init.ts'),
@@ -66,7 +66,7 @@ export default class SkaffoldInit extends RegctlCommand {
     return { ...result, written: true }
   }
 
-  async #check(ports: Ports, input: SkaffoldInput): Promise<CheckResult> {
+  async #check(ports: SkaffoldPorts, input: SkaffoldInput): Promise<CheckResult> {
     const [{ check }, { problemsText }] = await Promise.all([
       import('../app/skaffold/check.ts'),
       import('../ui/problems-text.ts'),

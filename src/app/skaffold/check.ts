@@ -13,7 +13,7 @@ import { isLocalCluster } from '../../domain/skaffold/images.ts'
 import { NATIVE_SIDECAR } from '../../domain/skaffold/kaniko.ts'
 import { parseYaml } from '../../domain/skaffold/yaml-text.ts'
 import { RegctlError } from '../../errors.ts'
-import type { Ports } from '../../ports.ts'
+import type { SkaffoldPorts } from '../../ports.ts'
 import { namespaceRef } from '../grant/grants.ts'
 import { admitted, type ClusterFacts, clusterFacts, listensFor } from './cluster.ts'
 import type { SkaffoldInput } from './init.ts'
@@ -23,7 +23,11 @@ import { contentOf, readGlobal } from './settings.ts'
 export type CheckResult = { readonly problems: readonly Problem[]; readonly remarks: readonly string[] }
 
 /** Would Skaffold work here as things are? `defaultRepo` is what its environment variable says. */
-export async function check(ports: Ports, input: SkaffoldInput, defaultRepo: string | undefined): Promise<CheckResult> {
+export async function check(
+  ports: SkaffoldPorts,
+  input: SkaffoldInput,
+  defaultRepo: string | undefined,
+): Promise<CheckResult> {
   const project = await readProject(ports.files, input.file)
   const facts = await clusterFacts(ports, input.registryNamespace)
   const naming = await namingHere(ports, input, facts, defaultRepo)
@@ -56,7 +60,7 @@ function unprofiled({ files }: Project, { builder }: SkaffoldInput, uses: number
 
 /** The environment comes first, then what a local cluster says of itself (KEP-1755), then the configuration. */
 async function namingHere(
-  { files, kube }: Ports,
+  { files, kube }: SkaffoldPorts,
   { config }: SkaffoldInput,
   { at }: ClusterFacts,
   environment: string | undefined,
@@ -74,7 +78,7 @@ async function namingHere(
   return { ...named, defaultRepo: typeof configured === 'string' ? configured : '', source: global.name }
 }
 
-async function hostedRegistry(kube: Ports['kube']): Promise<string | undefined> {
+async function hostedRegistry(kube: SkaffoldPorts['kube']): Promise<string | undefined> {
   const found: KubeObject | undefined = await kube.get({
     apiVersion: 'v1',
     kind: 'ConfigMap',
@@ -86,7 +90,7 @@ async function hostedRegistry(kube: Ports['kube']): Promise<string | undefined> 
   return isRecord(value) && typeof value.host === 'string' ? value.host : undefined
 }
 
-async function checkPods({ kube }: Ports, { at }: ClusterFacts, use: ClusterUse): Promise<readonly Problem[]> {
+async function checkPods({ kube }: SkaffoldPorts, { at }: ClusterFacts, use: ClusterUse): Promise<readonly Problem[]> {
   const { where, namespace } = use
   const say = (what: string, fix: string): readonly Problem[] => [{ where, what, fix }]
   const grant = `regctl grant ${namespace} REPOSITORY`
@@ -121,11 +125,11 @@ const wrongOrder = (namespace: string): readonly [string, string] => [
 ]
 
 async function checkForward(
-  { loopback, signal }: Ports,
+  { localRegistry, signal }: SkaffoldPorts,
   { at }: ClusterFacts,
   checked: readonly Checked[],
 ): Promise<CheckResult> {
-  const answer = await loopback.probe(at.port, signal)
+  const answer = await localRegistry.probe(at.port, signal)
   if (answer === 'registry') return { problems: [], remarks: [] }
   const what =
     answer === 'nothing'

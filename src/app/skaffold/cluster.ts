@@ -5,13 +5,13 @@ import { type BuilderPod, kanikoPod, readBuilderPod } from '../../domain/skaffol
 import { KANIKO_LABEL, NATIVE_SIDECAR } from '../../domain/skaffold/kaniko.ts'
 import type { ClusterBuild } from '../../domain/skaffold/profile.ts'
 import { clusterError } from '../../errors.ts'
-import type { Kube, Ports } from '../../ports.ts'
+import type { Kube, SkaffoldPorts } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
 import { readGrants } from '../grant/grants.ts'
 
 export type ClusterFacts = { readonly at: Installation; readonly grants: readonly Grant[] }
 
-export async function clusterFacts({ kube }: Ports, namespace: string): Promise<ClusterFacts> {
+export async function clusterFacts({ kube }: SkaffoldPorts, namespace: string): Promise<ClusterFacts> {
   const { at } = await requireInstalled(kube, namespace)
   return { at, grants: await readGrants(kube, at) }
 }
@@ -40,7 +40,7 @@ export async function listensFor(kube: Kube, at: Installation, build: ClusterBui
 
 /** Labels and annotations a build's pod needs in its namespace, so that it gets the listener and ends with its build. */
 export async function clusterBuild(
-  { kube }: Ports,
+  { kube }: SkaffoldPorts,
   at: Installation,
   identity: { readonly namespace: string; readonly serviceAccount?: string },
 ): Promise<ClusterBuild> {

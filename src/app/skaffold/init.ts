@@ -5,7 +5,7 @@ import { INIT_IMAGE, KANIKO_IMAGE } from '../../domain/skaffold/kaniko.ts'
 import { type ClusterBuild, choicesIn } from '../../domain/skaffold/profile.ts'
 import { chooseTarget, type Target } from '../../domain/skaffold/target.ts'
 import { conflictError, RegctlError } from '../../errors.ts'
-import type { Ports } from '../../ports.ts'
+import type { SkaffoldPorts } from '../../ports.ts'
 import type { Change } from './change.ts'
 import { type ClusterFacts, clusterBuild, clusterFacts } from './cluster.ts'
 import { type Project, readProject } from './project.ts'
@@ -44,7 +44,7 @@ export type InitPlan = {
 }
 
 /** Looks at the project, at Skaffold's configuration and at the cluster; nothing is written. */
-export async function planInit(ports: Ports, given: SkaffoldInput): Promise<InitPlan> {
+export async function planInit(ports: SkaffoldPorts, given: SkaffoldInput): Promise<InitPlan> {
   const { files, kube } = ports
   const { context } = kube.target
   const project = await readProject(files, given.file)
@@ -113,7 +113,7 @@ function targetOf(facts: ClusterFacts | undefined, input: SkaffoldInput, builder
 
 /** Without a cluster the flags must say all that is needed. */
 async function factsOrWhatIsGiven(
-  ports: Ports,
+  ports: SkaffoldPorts,
   { registryNamespace, repository, buildNamespace }: SkaffoldInput,
   builder: Builder,
   remarks: string[],
@@ -129,7 +129,7 @@ async function factsOrWhatIsGiven(
 }
 
 async function buildIn(
-  ports: Ports,
+  ports: SkaffoldPorts,
   facts: ClusterFacts | undefined,
   { namespace, serviceAccount }: Target,
   remarks: string[],

@@ -1,6 +1,6 @@
 import { DEFAULTS } from '../../domain/settings.ts'
 import { guessAdditions, undoSkaffold } from '../../domain/skaffold/edit.ts'
-import type { Ports } from '../../ports.ts'
+import type { SkaffoldPorts } from '../../ports.ts'
 import { type Change, changesFile } from './change.ts'
 import type { SkaffoldInput } from './init.ts'
 import { readProject } from './project.ts'
@@ -15,7 +15,7 @@ export type UndoPlan = {
 
 /** What takes back all that skaffold-init added to the project and to this context's settings; needs no cluster. */
 export async function planUndo(
-  { files, kube }: Pick<Ports, 'files' | 'kube'>,
+  { files, kube }: Pick<SkaffoldPorts, 'files' | 'kube'>,
   input: SkaffoldInput,
 ): Promise<UndoPlan> {
   const project = await readProject(files, input.file)

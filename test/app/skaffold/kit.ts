@@ -8,7 +8,7 @@ import type { KubeObject } from '../../../src/domain/kube-object.ts'
 import { type Grant, grantPolicy } from '../../../src/domain/policy/grant.ts'
 import { DEFAULTS } from '../../../src/domain/settings.ts'
 import { preconditionError } from '../../../src/errors.ts'
-import type { Kube, Loopback, Ports } from '../../../src/ports.ts'
+import type { Kube, LocalRegistry, SkaffoldPorts } from '../../../src/ports.ts'
 
 export const at: Installation = { namespace: 'kube-registry', port: 5000, clusterDomain: 'cluster.local' }
 
@@ -94,7 +94,7 @@ function admit(pod: KubeObject, admission: NonNullable<Cluster['admission']>): K
 }
 
 export type Workplace = {
-  readonly ports: Ports
+  readonly ports: SkaffoldPorts
   readonly warnings: string[]
   readonly path: (name: string) => string
   readonly read: (name: string) => string
@@ -105,7 +105,7 @@ export type Workplace = {
 export function workplace(
   files: Readonly<Record<string, string>>,
   cluster: Cluster = {},
-  forward: Awaited<ReturnType<Loopback['probe']>> = 'registry',
+  forward: Awaited<ReturnType<LocalRegistry['probe']>> = 'registry',
 ): Workplace {
   const root = mkdtempSync(join(tmpdir(), 'regctl-skaffold-'))
   const path = (name: string) => join(root, name)
@@ -114,14 +114,14 @@ export function workplace(
     writeFileSync(path(name), text)
   }
   const warnings: string[] = []
-  const ports: Partial<Ports> = {
+  const ports: Partial<SkaffoldPorts> = {
     kube: kubeOf(cluster),
     files: localFiles({ HOME: path('home') }),
-    loopback: { probe: () => Promise.resolve(forward) },
+    localRegistry: { probe: () => Promise.resolve(forward) },
     signal: new AbortController().signal,
   }
   return {
-    ports: ports as Ports,
+    ports: ports as SkaffoldPorts,
     warnings,
     path,
     read: (name) => readFileSync(path(name), 'utf8'),
