@@ -11,7 +11,6 @@ import { FakeMesh } from './fake-mesh.ts'
 import { FakePods } from './fake-pods.ts'
 import { ObjectStore } from './object-store.ts'
 import { RecordingReporter } from './recording-reporter.ts'
-import { untouched } from './untouched.ts'
 import { Workloads } from './workloads.ts'
 
 /** The shipped files are read once for all tests of a file. */
@@ -44,8 +43,7 @@ export function fakeCluster(options: { readonly finalized?: (object: KubeObject)
   pods.script(({ what }) => (what === 'du -sk /var/lib/registry' ? '2048\t/var/lib/registry\n' : undefined))
   const clock = new FakeClock()
   const report = new RecordingReporter()
-  const machine = { files: untouched<Ports['files']>('files'), loopback: untouched<Ports['loopback']>('loopback') }
-  const ports: Ports = { kube, pods, assets, ...machine, clock, report, signal: abort.signal }
+  const ports: Ports = { kube, pods, assets, clock, report, signal: abort.signal }
   return { ports, kube, store, pods, clock, report, mesh, workloads, abort }
 }
 
