@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/ports.ts'
 
 /** More sleeps than any command has; a loop without a deadline ends here instead of never. */
-const ENOUGH = 5000
+const ENOUGH = 1000
 
 /** Time passes by sleeping alone; what was planned for a moment happens on the way. */
 export class FakeClock implements Clock {

@@ -6,7 +6,7 @@ export type Asked = {
   readonly pod: string
   /** The container, or the port of a request. */
   readonly at: string | number
-  /** The command, or method and path. */
+  /** The command, method and path, or how much of the log. */
   readonly what: string
   readonly host?: string
 }
@@ -38,8 +38,14 @@ export class FakePods implements Pods {
     return typeof answer === 'number' ? { stdout: '', stderr: 'failed', exitCode: answer } : (answer as ExecResult)
   }
 
-  async logs(namespace: string, pod: string, container: string): Promise<string> {
-    return String(this.#answer({ how: 'logs', pod: `${namespace}/${pod}`, at: container, what: 'log' }))
+  async logs(
+    namespace: string,
+    pod: string,
+    container: string,
+    options: { readonly tailLines: number; readonly previous?: boolean },
+  ): Promise<string> {
+    const what = `${options.tailLines} lines${options.previous === true ? ' of before' : ''}`
+    return String(this.#answer({ how: 'logs', pod: `${namespace}/${pod}`, at: container, what }))
   }
 
   async request(

@@ -1,7 +1,6 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import {
   hasListener,
-  isOwnSidecar,
   MERGED_LISTENER,
   specOf,
   unlabelling,
@@ -132,11 +131,9 @@ export async function tidyNamespace(
   if (left.some((grant) => grant.namespace === name)) return
   const sidecars = await kube.list(SIDECAR, { namespace: name })
   for (const sidecar of sidecars.filter((candidate) => isOurs(candidate, at))) await kube.remove(refOf(sidecar))
-  for (const sidecar of sidecars.filter(
-    (candidate) => !isOwnSidecar(candidate) && hasListener(at, specOf(candidate)),
-  )) {
-    // Somebody may have put the listener in by hand, as the refusal of a grant says.
-    if (sidecar.metadata.annotations?.[MERGED_LISTENER] === undefined) continue
+  // Somebody may have put the listener in by hand, as the refusal of a grant says: that one stays.
+  const merged = sidecars.filter((candidate) => candidate.metadata.annotations?.[MERGED_LISTENER] !== undefined)
+  for (const sidecar of merged.filter((candidate) => hasListener(at, specOf(candidate)))) {
     const { egress } = withoutListener(at, specOf(sidecar))
     await kube.mergePatch(refOf(sidecar), {
       metadata: { annotations: { [MERGED_LISTENER]: null } },

@@ -1,5 +1,5 @@
 import { WORKLOAD_KINDS } from '../../domain/kinds.ts'
-import { describeRef, type KubeObject, refKey, refOf } from '../../domain/kube-object.ts'
+import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import type { Change } from '../../domain/plan.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { STATE } from '../../domain/stack/stack.ts'
@@ -23,7 +23,7 @@ export type InstallResult = {
   readonly ready: boolean
 }
 
-/** Fences follow the grants there are when they are written, not when the plan was made. */
+/** Written by `settle`: fences follow the grants there are when they are written, not when the plan was made. */
 const isFence = (object: KubeObject): boolean =>
   object.kind === 'AuthorizationPolicy' && /^(fence$|writes-)/.test(object.metadata.name)
 
@@ -66,10 +66,8 @@ async function applyAll(
   note: (text: string) => void,
 ): Promise<void> {
   for (const object of plan.wanted) {
-    if (!wanted(object)) continue
+    if (!wanted(object) || isFence(object)) continue
     note(describeRef(refOf(object)))
-    const fresh = plan.changes.find((change) => refKey(change.ref) === refKey(refOf(object)))
-    if (isFence(object) && fresh?.action !== 'create') continue
     await applyOne(ports, object)
     if (object.kind === 'ConfigMap' && object.metadata.name === STATE) await keepHttpSecret(ports.kube, plan.at)
   }

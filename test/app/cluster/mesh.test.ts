@@ -117,6 +117,12 @@ describe('the proxy’s template', () => {
     expect(asked[0]?.metadata).toMatchObject({ namespace: place, labels: { 'istio.io/rev': 'canary' } })
   })
 
+  test.each([undefined, 'auto'])('is none with image %s', async (image) => {
+    const cluster = fakeCluster()
+    cluster.store.admit = (object) => ({ ...object, spec: { containers: [{ name: 'istio-proxy', image }] } })
+    await expect(proxyTemplate(cluster.ports, at, undefined)).rejects.toEqual(failure('NOT_INJECTED', 3))
+  })
+
   test('is an error where nothing injects, with the revisions there are', async () => {
     const cluster = fakeCluster()
     cluster.store.put(istiod('canary', 'docker.io/istio/pilot:1.32.0'))
@@ -166,14 +172,17 @@ describe('facts', () => {
     expect(proxy.container.name).toBe('istio-proxy')
   })
 
-  test('of plugins and API server', async () => {
+  test.each([
+    ['istio-cni-node', true, false],
+    ['ztunnel', false, true],
+    ['other', false, false],
+  ])('of a cluster with DaemonSet %s and without admission policies', async (name, cni, ambient) => {
     const cluster = fakeCluster()
-    for (const name of ['istio-cni-node', 'ztunnel'])
-      cluster.store.put({ apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name, namespace: 'istio-system' } })
+    cluster.store.put({ apiVersion: 'apps/v1', kind: 'DaemonSet', metadata: { name, namespace: 'istio-system' } })
     cluster.kube.without = ['ValidatingAdmissionPolicy']
     expect(await meshFacts(cluster.ports, 'kube-registry', {})).toMatchObject({
-      cni: true,
-      ambient: true,
+      cni,
+      ambient,
       admissionPolicies: false,
     })
   })

@@ -49,6 +49,12 @@ const taken = { containers: [container('app'), container('other', 5000)] }
 test.each<[string, V1Pod, typeof BUILDER | undefined, boolean]>([
   ['declares the port', podWith(taken), undefined, true],
   ['declares it in an init container', podWith({ initContainers: [container('init', 5000)] }), undefined, true],
+  [
+    'declares it in one of its ports',
+    podWith({ containers: [{ name: 'app', ports: [{ containerPort: 80 }, { containerPort: 5000 }] }] }),
+    undefined,
+    true,
+  ],
   ['declares another', podWith({ containers: [container('app', 5001)] }), undefined, false],
   ['is over', podWith({ ...taken, phase: 'Succeeded' }), undefined, false],
   ['is not among the pods that get the listener', podWith(taken), BUILDER, false],

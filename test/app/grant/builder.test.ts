@@ -201,6 +201,12 @@ describe('carrying it out', () => {
     expect(cluster.kube.writes).toEqual(['apply Sidecar ci/regctl-localhost'])
   })
 
+  test('notes nothing as replaced where nothing was in the way', async () => {
+    const cluster = withNamespace()
+    await prepareBuilder(cluster.kube, 'ci', await plan(cluster))
+    expect(home(cluster).metadata.annotations).toEqual({ 'regctl.dev/added-labels': '{"istio-injection":"enabled"}' })
+  })
+
   test('marks a Sidecar it merged into', async () => {
     const cluster = withNamespace({ 'istio-injection': 'enabled' })
     const spec = { egress: [{ hosts: ['./*'] }], outboundTrafficPolicy: { mode: 'ALLOW_ANY' } }

@@ -78,6 +78,32 @@ describe('a grant', () => {
     expect(await grants(cluster)).toHaveLength(1)
   })
 
+  test('a second time puts right what somebody changed or took away', async () => {
+    const cluster = await withCi()
+    const { policy } = await grantIn(cluster, 'ci', 'team')
+    const ref = {
+      apiVersion: 'security.istio.io/v1',
+      kind: 'AuthorizationPolicy',
+      namespace: 'kube-registry',
+      name: policy,
+    }
+    await cluster.kube.mergePatch(ref, { spec: { rules: [] } })
+    expect(mayPush(cluster, 'team')).toBe(false)
+    expect(await grantNow(cluster, 'ci team')).toMatchObject({ changed: false, provenIn: 1 })
+    expect(mayPush(cluster, 'team')).toBe(true)
+    const sidecar = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', namespace: 'ci', name: 'regctl-localhost' }
+    cluster.store.remove(sidecar)
+    expect(await grantNow(cluster, 'ci team')).toMatchObject({ changed: true, addedLabels: {} })
+    await cluster.kube.mergePatch(
+      { apiVersion: 'v1', kind: 'Namespace', name: 'ci' },
+      { metadata: { labels: { 'istio-injection': null } } },
+    )
+    expect(await grantNow(cluster, 'ci team')).toMatchObject({
+      changed: true,
+      addedLabels: { 'istio-injection': 'enabled' },
+    })
+  })
+
   test('goes with its namespace', async () => {
     const cluster = await withCi()
     await grantNow(cluster, 'ci team')
@@ -149,7 +175,10 @@ describe('not proven in time', () => {
     await expect(grantNow(cluster, 'ci team', { timeoutMs: 5000 })).rejects.toEqual(
       failure('NOT_PROVEN', 5, 'does not follow the policies after 5 s'),
     )
-    await expect(grantNow(cluster, 'ci team', { timeoutMs: 0 })).rejects.toThrow(/; the grant was taken back$/)
+    await expect(grantNow(cluster, 'ci team', { timeoutMs: 0 })).rejects.toMatchObject({
+      message: expect.stringMatching(/; the grant was taken back$/),
+      details: { faults: expect.arrayContaining([expect.stringContaining('ci on team: push, but')]) },
+    })
     expect(policies(cluster)).toEqual(['fence', 'read-nodes'])
     expect(cluster.store.list({ apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' }, { namespace: 'ci' })).toEqual(
       [],
@@ -169,6 +198,16 @@ describe('not proven in time', () => {
     await expect(again).rejects.toEqual(failure('NOT_PROVEN', 5))
     await expect(again).rejects.not.toThrow(/taken back/)
     expect(await grants(cluster)).toEqual(['ci * team subtree write'])
+  })
+
+  test('it is taken back though its namespace went meanwhile', async () => {
+    const cluster = await withCi()
+    cluster.mesh.freeze()
+    const [pod] = cluster.store.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace: 'kube-registry' })
+    cluster.mesh.rejected.set(pod?.metadata.name ?? '', [{ listener: 'virtualInbound', details: 'bad' }])
+    cluster.clock.after(1000, () => cluster.store.remove({ apiVersion: 'v1', kind: 'Namespace', name: 'ci' }))
+    await expect(grantNow(cluster, 'ci team', { timeoutMs: 2000 })).rejects.toThrow(/; the grant was taken back$/)
+    expect(policies(cluster)).toEqual(['fence', 'read-nodes'])
   })
 
   test('it is taken back as well where the fences cannot be written', async () => {

@@ -111,6 +111,23 @@ test('a fence that another revoke removed meanwhile is not made again', async ()
   expectFences(cluster, [])
 })
 
+test('a fence that was made anew meanwhile is not removed', async () => {
+  const cluster = granted('ci team')
+  const fenceUid = () => cluster.kube.store.read({ ...POLICY, name: 'writes-ci' })?.metadata.uid
+  let made: string | undefined
+  cluster.kube.turn = async ({ verb, what }) => {
+    if (made !== undefined || verb !== 'remove' || !what.endsWith('/writes-ci')) return
+    made = 'soon'
+    cluster.kube.store.remove({ ...POLICY, name: 'writes-ci' })
+    await cluster.add('ci other')
+    made = fenceUid()
+  }
+  await cluster.take('ci team')
+  expect(made).toMatch(/^uid-/)
+  expect(fenceUid()).toBe(made)
+  expectFences(cluster, [grantFrom('ci other')])
+})
+
 /** `+` grants and `-` revokes, all at once. */
 const RACES: readonly (readonly [before: readonly string[], at: readonly string[]])[] = [
   [[], ['+ci team', '+web site']],

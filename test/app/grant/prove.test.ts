@@ -56,7 +56,9 @@ test('what is expected is asked anew each time', async () => {
 
 describe('is not proven, with the reason,', () => {
   const failing = async (cluster: FakeCluster, message: string) => {
-    await expect(prove(cluster.ports, at, wanted, 2000)).rejects.toEqual(failure('NOT_PROVEN', 5, message))
+    const failed = prove(cluster.ports, at, wanted, 2000)
+    await expect(failed).rejects.toEqual(failure('NOT_PROVEN', 5, message))
+    await expect(failed).rejects.toThrow(/ after 2 s: /)
     expect(elapsed(cluster)).toBe(2000)
   }
 

@@ -89,6 +89,17 @@ describe('a pod that is not ready', () => {
       'regctl up',
     ],
     [
+      'nothing of a gate that is open, nor of another container that runs',
+      {
+        initContainerStatuses: [
+          container('istio-proxy', { running: {} }),
+          container('policies-in-force', { terminated: { exitCode: 0 } }, 0, true),
+        ],
+      },
+      'Pending',
+      'kubectl describe pod -n kube-registry registry',
+    ],
+    [
       'a volume that does not bind',
       {
         conditions: [
@@ -133,8 +144,10 @@ describe('a pod that is not ready', () => {
 
   test('that restarted has the last lines of before', async () => {
     const cluster = await registryWith({ containerStatuses: [container('registry', waiting('CrashLoopBackOff'), 3)] })
-    const undo = cluster.pods.script(({ how, pod, at: name }) =>
-      how === 'logs' && pod === 'kube-registry/registry' && name === 'registry' ? 'panic: no space\n' : undefined,
+    const undo = cluster.pods.script(({ what, pod, at: name }) =>
+      what === '3 lines of before' && pod === 'kube-registry/registry' && name === 'registry'
+        ? 'panic: no space\n'
+        : undefined,
     )
     const why = async () => (await diagnose(cluster.ports, at))[0]?.why
     expect(await why()).toBe('container registry waits: CrashLoopBackOff; last log lines: panic: no space')

@@ -57,6 +57,13 @@ describe('before anything is installed', () => {
     expect(other[0]).toMatchObject({ level: 'problem', fix: 'regctl up --namespace kube-registry' })
   })
 
+  test('a problem without a way out has no fix', async () => {
+    const cluster = fakeCluster()
+    cluster.kube.gitVersion = 'v1.28.0'
+    const problem = (await examine(cluster)).find(({ level }) => level === 'problem')
+    expect(problem).toEqual({ level: 'problem', what: expect.stringContaining('v1.28.0 has no native sidecars') })
+  })
+
   test('a mesh without injection is one', async () => {
     const cluster = fakeCluster()
     cluster.mesh.injects = false

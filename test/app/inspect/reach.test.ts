@@ -76,6 +76,15 @@ describe('an EnvoyFilter of somebody else', () => {
   })
 })
 
+test('one pod with the label is enough, as while a version replaces another', async () => {
+  const { ports, store } = await installedCluster()
+  const [pod] = store.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace: 'kube-registry' })
+  const metadata = { name: 'next', namespace: 'kube-registry', labels: { app: 'kube-registry', version: '2' } }
+  store.put({ ...(pod as KubeObject), metadata })
+  store.put(policy('istio-system', selector({ version: '2' })))
+  expect((await foreignReach(ports, at, 'istio-system')).allows).toHaveLength(1)
+})
+
 test('our own are not named', async () => {
   expect(await foreignReach((await installedCluster()).ports, at, 'istio-system')).toEqual({ allows: [], filters: [] })
 })

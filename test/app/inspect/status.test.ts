@@ -220,10 +220,13 @@ test('several pods of the registry are all told', async () => {
   const [pod] = cluster.store.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace: 'kube-registry' })
   const { ownerReferences: _, ...metadata } = (pod as KubeObject).metadata
   cluster.store.put({ ...(pod as KubeObject), metadata: { ...metadata, name: 'second' }, status: {} })
-  expect((await look(cluster)).registry.map(({ ready, imageId }) => [ready, imageId === ''])).toEqual([
+  cluster.mesh.chains.push([])
+  const { registry, problems } = await look(cluster)
+  expect(registry.map(({ ready, imageId }) => [ready, imageId === ''])).toEqual([
     [true, false],
     [false, true],
   ])
+  expect(problems.map(({ what }) => what)).toContainEqual(expect.stringContaining('nodes never write, but PUT'))
 })
 
 describe('a namespace that was deleted with its grants', () => {

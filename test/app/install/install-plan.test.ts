@@ -156,6 +156,22 @@ describe('with grants', () => {
     expect(await changed(plan(cluster))).toEqual([])
   })
 
+  test('one whose namespace has just gone has no owner any more', async () => {
+    const cluster = await installedCluster()
+    const { policy } = await grantIn(cluster, 'ci', 'team')
+    const ref = {
+      apiVersion: 'security.istio.io/v1',
+      kind: 'AuthorizationPolicy',
+      namespace: 'kube-registry',
+      name: policy,
+    }
+    const found = cluster.store.read(ref) as KubeObject
+    cluster.store.remove({ apiVersion: 'v1', kind: 'Namespace', name: 'ci' })
+    cluster.store.put(found)
+    const { wanted } = await plan(cluster)
+    expect(wanted.find(({ metadata }) => metadata.name === policy)?.metadata).not.toHaveProperty('ownerReferences')
+  })
+
   test('a fence that misses one is to be put right', async () => {
     const cluster = await installedCluster()
     await grantIn(cluster, 'ci', 'team')
@@ -174,7 +190,8 @@ describe('over the data a down left', () => {
   }
 
   test('size and class are kept, a port may be chosen anew', async () => {
-    const { settings } = await plan(await kept(), { port: 5001 })
+    const { settings, comparedLocally } = await plan(await kept(), { port: 5001 })
+    expect(comparedLocally).toBe(true)
     expect(settings).toEqual({
       port: 5001,
       storage: 'pvc',
@@ -190,6 +207,19 @@ describe('over the data a down left', () => {
       await expect(plan(await kept(), given)).rejects.toEqual(failure('SETTING_FIXED', 4))
     },
   )
+
+  test('a volume without a class is of no class that was given', async () => {
+    const cluster = await kept()
+    const ref = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace: 'kube-registry', name: 'registry-data' }
+    const claim = cluster.store.read(ref) as KubeObject
+    cluster.store.put({ ...claim, spec: { resources: { requests: { storage: '1Gi' } } } })
+    expect((await plan(cluster)).settings).toEqual({
+      port: 5000,
+      storage: 'pvc',
+      size: '1Gi',
+      image: 'docker.io/library/registry:3',
+    })
+  })
 
   test('a volume of that name that is not ours says nothing of the settings', async () => {
     const cluster = fakeCluster()

@@ -34,7 +34,11 @@ describe('up', () => {
       'apply Deployment kube-registry/kube-registry',
       'apply DaemonSet kube-registry-node/registry-node',
     ])
-    expect(kube.writes[serving - 1]).toBe('apply AuthorizationPolicy kube-registry/fence')
+    expect(kube.writes[serving - 1]).toBe('create AuthorizationPolicy kube-registry/fence')
+    expect(kube.writes.filter((write) => write.startsWith('create '))).toEqual([
+      'create Secret kube-registry/registry-http',
+      'create AuthorizationPolicy kube-registry/fence',
+    ])
     for (const part of [
       'read-nodes',
       'PeerAuthentication',
@@ -75,6 +79,19 @@ describe('up', () => {
     expect(versions()).toEqual(before)
   })
 
+  test('puts right what somebody changed', async () => {
+    const cluster = await installedCluster()
+    const service = { apiVersion: 'v1', kind: 'Service', namespace: 'kube-registry', name: 'kube-registry' }
+    await cluster.kube.mergePatch(service, { spec: { selector: { app: 'other' } } })
+    await cluster.kube.mergePatch(FENCE, { spec: { rules: [] } })
+    expect((await up(cluster)).changed).toEqual([
+      'AuthorizationPolicy kube-registry/fence changed',
+      'Service kube-registry/kube-registry changed',
+    ])
+    expect(cluster.store.read(service)?.spec).toMatchObject({ selector: { app: 'kube-registry' } })
+    expect(JSON.stringify(cluster.store.read(FENCE)?.spec)).toContain('notPrincipals')
+  })
+
   test('tells changed from created', async () => {
     const cluster = await installedCluster()
     expect((await up(cluster, { size: '50Gi' })).changed).toEqual([
@@ -101,6 +118,7 @@ describe('grants made while up runs', () => {
     await grantIn(cluster, 'ci', 'team')
     const plan = await planInstall(cluster.ports, 'kube-registry', {})
     await grantIn(cluster, 'web', 'site')
+    cluster.kube.turn = () => expect(JSON.stringify(cluster.store.read(FENCE))).toContain('ns/web/sa/*')
     await install(cluster.ports, plan, { wait: true, timeoutMs: 60_000 })
     expect(JSON.stringify(cluster.store.read(FENCE))).toContain('cluster.local/ns/web/sa/*')
     expect((await readGrants(cluster.kube, at)).map((grant) => grant.namespace)).toEqual(['ci', 'web'])
@@ -175,6 +193,7 @@ describe('what goes wrong', () => {
     expect(cluster.kube.writes.filter((write) => /Deployment|DaemonSet/.test(write))).toEqual([])
     cluster.kube.turn = () => {}
     expect((await up(cluster)).changed).toEqual([
+      'AuthorizationPolicy kube-registry/fence created',
       'Service kube-registry/kube-registry created',
       'Deployment kube-registry/kube-registry created',
       'DaemonSet kube-registry-node/registry-node created',
@@ -185,6 +204,9 @@ describe('what goes wrong', () => {
     const cluster = fakeCluster()
     cluster.mesh.freeze()
     await expect(up(cluster)).rejects.toEqual(failure('NOT_PROVEN', 5, 'nodes never write'))
+    await expect(up(cluster)).rejects.toThrow(/ after 30 s: /)
+    const plan = await planInstall(cluster.ports, 'kube-registry', {})
+    await expect(install(cluster.ports, plan, { wait: true, timeoutMs: 1000 })).rejects.toThrow(/ after 5 s: /)
     cluster.mesh.thaw()
     cluster.report.steps.length = 0
     cluster.kube.turn = () => {

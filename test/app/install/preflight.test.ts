@@ -13,7 +13,12 @@ async function check(cluster: FakeCluster, given: GivenSettings = {}): Promise<r
 }
 
 const holding = (port: number) => ({
-  spec: { containers: [{ name: 'app', ports: [{ containerPort: 80, hostPort: port }] }] },
+  spec: {
+    containers: [
+      { name: 'none' },
+      { name: 'app', ports: [{ containerPort: 81 }, { containerPort: 80, hostPort: port }] },
+    ],
+  },
 })
 
 test('tells the versions, warns of nothing and writes nothing', async () => {
@@ -124,6 +129,12 @@ describe('storage', () => {
       oclif: { exit: 3 },
       suggestions: ['regctl up --storage-class standard'],
     })
+  })
+
+  test('one default among others is enough', async () => {
+    const cluster = fakeCluster()
+    cluster.store.put(clusterObject('storage.k8s.io/v1', 'StorageClass', 'fast'))
+    expect(await check(cluster)).toHaveLength(1)
   })
 
   test('without a default class one has to be named, or none is needed', async () => {

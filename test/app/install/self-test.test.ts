@@ -52,6 +52,13 @@ test.each([
   expect(cluster.clock.now()).toBe(1_000_000)
 })
 
+test('a long answer is cut', async () => {
+  const cluster = await installedCluster()
+  cluster.pods.script(() => ({ status: 404, headers: {}, body: 'x'.repeat(5000) }))
+  const error = await selfTest(cluster.ports, at).catch((caught: Error) => caught)
+  expect((error as Error).message.length).toBeLessThan(300)
+})
+
 test('waits for the first connection upstream, but not for ever', async () => {
   const cluster = await installedCluster()
   const undo = cluster.pods.script(() => 503)

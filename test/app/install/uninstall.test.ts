@@ -171,3 +171,37 @@ test('builders get back the labels and Sidecars they had', async () => {
     cluster.store.read({ apiVersion: 'v1', kind: 'Namespace', name: 'ci' })?.metadata ?? {}
   expect([labels, annotations]).toEqual([{ 'kubernetes.io/metadata.name': 'ci' }, {}])
 })
+
+describe('a builder that is left by an interrupted down', () => {
+  const LABELS = { 'kubernetes.io/metadata.name': 'ci' }
+  const labelsOf = ({ store }: FakeCluster) =>
+    store.read({ apiVersion: 'v1', kind: 'Namespace', name: 'ci' })?.metadata.labels
+  const state = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'kube-registry', name: 'regctl' }
+
+  test('with its Sidecar is tidied all the same', async () => {
+    const cluster = await installedCluster()
+    const { policy } = await grantIn(cluster, 'ci', 'team')
+    for (const name of [policy, 'writes-ci'])
+      cluster.store.remove({
+        apiVersion: 'security.istio.io/v1',
+        kind: 'AuthorizationPolicy',
+        namespace: 'kube-registry',
+        name,
+      })
+    await down(cluster)
+    expect(labelsOf(cluster)).toEqual(LABELS)
+  })
+
+  test('with a merged Sidecar too, though the settings are gone', async () => {
+    const cluster = await installedCluster()
+    cluster.store.put(namespace('ci'))
+    const spec = { egress: [{ hosts: ['./*'] }] }
+    const mine = foreign('networking.istio.io/v1', 'Sidecar', 'mine', 'ci')
+    cluster.store.put({ ...mine, spec })
+    await grantIn(cluster, 'ci', 'team', { mergeSidecar: true })
+    cluster.store.remove(state)
+    await down(cluster)
+    expect(cluster.store.read({ ...mine, namespace: 'ci', name: 'mine' })?.spec).toEqual(spec)
+    expect(labelsOf(cluster)).toEqual(LABELS)
+  })
+})

@@ -96,7 +96,7 @@ describe('its container', () => {
       Number(envOf(container).ENVOY_STATUS_PORT),
       Number(envOf(container).ENVOY_PROMETHEUS_PORT),
     ]
-    expect(new Set(ports).size).toBe(4)
+    expect(ports).toEqual([15_900, 15_920, 15_921, 15_922])
     for (const used of [15_000, 15_001, 15_004, 15_006, 15_020, 15_021, 15_053, 15_090])
       expect(ports).not.toContain(used)
     expect(container.readinessProbe?.httpGet?.port).toBe(ports[2])
@@ -152,7 +152,8 @@ test('the pod for the injector asks for a gateway, of the revision that is used'
     labels: { 'sidecar.istio.io/inject': 'true' },
     annotations: { 'inject.istio.io/templates': 'gateway' },
   })
-  expect(metadata.labels).not.toHaveProperty('istio-injection')
+  expect(Object.keys(metadata.labels ?? {})).toEqual(['app', 'sidecar.istio.io/inject'])
   expect(spec).not.toHaveProperty('hostNetwork')
+  expect(spec).toHaveProperty('automountServiceAccountToken', false)
   expect(templatePod('default', 'canary').metadata.labels).toMatchObject({ 'istio.io/rev': 'canary' })
 })

@@ -35,14 +35,16 @@ describe('the pod', () => {
 
   test('starts anew when its configuration changes, and only then', () => {
     const hash = (wanted: Wanted) => annotation(wanted, 'regctl.dev/config')
+    expect(hash({})).toMatch(/^[0-9a-f]{12}$/)
     expect(hash({})).toBe(hash({ settings: { size: '1Gi' } }))
     expect(hash({ at: { port: 5001 }, settings: { port: 5001 } })).not.toBe(hash({}))
   })
 
   test('keeps its data in the claim or, on emptydir, in itself', () => {
-    const data = (wanted: Wanted) => podOf(wanted).spec?.volumes?.find(({ name }) => name === 'data')
-    expect(data({})).toEqual({ name: 'data', persistentVolumeClaim: { claimName: 'registry-data' } })
-    expect(data({ settings: { storage: 'emptydir' } })).toEqual({ name: 'data', emptyDir: {} })
+    const volumes = (wanted: Wanted) => podOf(wanted).spec?.volumes
+    const config = { name: 'config', configMap: { name: 'registry-config' } }
+    expect(volumes({})).toEqual([config, { name: 'data', persistentVolumeClaim: { claimName: 'registry-data' } }])
+    expect(volumes({ settings: { storage: 'emptydir' } })).toEqual([config, { name: 'data', emptyDir: {} }])
   })
 
   test('is injected by the revision, and never ambient', () => {
@@ -60,6 +62,10 @@ describe('the pod', () => {
 
 describe('its proxy', () => {
   const config = (wanted: Wanted) => JSON.parse(annotation(wanted, 'proxy.istio.io/config')) as Record<string, unknown>
+
+  test('ends with the pod, after the registry', () => {
+    expect(annotation({}, 'sidecar.istio.io/nativeSidecar')).toBe('true')
+  })
 
   test('drains for half an hour and asks probes on loopback', () => {
     expect(config({})).toMatchObject({
@@ -101,6 +107,7 @@ test('only the shipped namespaces are moved', () => {
     const metadata = namespace === undefined ? { name } : { name, namespace }
     return placed({ ...at, namespace: 'images' }, { apiVersion: 'v1', kind, metadata }).metadata
   }
+  expect(Object.keys(moved('Namespace', 'kube-registry'))).toEqual(['name', 'labels'])
   expect(moved('Namespace', 'kube-registry').name).toBe('images')
   expect(moved('Namespace', 'kube-registry-node').name).toBe('images-node')
   expect(moved('Namespace', 'kube-registry-more').name).toBe('kube-registry-more')
