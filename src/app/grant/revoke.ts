@@ -1,11 +1,5 @@
 import type { V1Pod } from '@kubernetes/client-node'
-import {
-  hasListener,
-  MERGED_LISTENER,
-  specOf,
-  unlabelling,
-  withoutListener,
-} from '../../domain/builder.ts'
+import { hasListener, MERGED_LISTENER, specOf, unlabelling, withoutListener } from '../../domain/builder.ts'
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { refOf } from '../../domain/kube-object.ts'

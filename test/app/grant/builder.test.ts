@@ -203,7 +203,7 @@ describe('carrying it out', () => {
 
   test('notes nothing as replaced where nothing was in the way', async () => {
     const cluster = withNamespace()
-    await prepareBuilder(cluster.kube, 'ci', await plan(cluster))
+    await prepareBuilder(cluster.kube, home(cluster), await plan(cluster))
     expect(home(cluster).metadata.annotations).toEqual({ 'regctl.dev/added-labels': '{"istio-injection":"enabled"}' })
   })
 
