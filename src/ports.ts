@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { KubeObject, ObjectRef } from './domain/kube-object.ts'
 
 /** A resource type in the API, enough to list it. */
@@ -76,6 +77,13 @@ export interface Pods {
     request: { readonly method: string; readonly path: string; readonly headers?: Readonly<Record<string, string>> },
     signal?: AbortSignal,
   ): Promise<HttpResponse>
+}
+
+/** One way to the registry. `connect` gives a fresh byte stream to the registry's HTTP port, or fails with a RegctlError. */
+export type Transport = {
+  readonly mode: 'port-forward' | 'mesh' | 'proxy'
+  connect(signal: AbortSignal): Promise<Duplex>
+  close(): Promise<void>
 }
 
 /** The files regctl ships. */
