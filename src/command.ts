@@ -1,5 +1,5 @@
 import { Command, Flags } from '@oclif/core'
-import type { LocalPorts } from './context.ts'
+import type { BackgroundPorts, ConnectOptions, LocalPorts } from './context.ts'
 import { registryNamespace } from './domain/installation.ts'
 import { RegctlError } from './errors.ts'
 import type { Ports } from './ports.ts'
@@ -33,15 +33,39 @@ export abstract class RegctlCommand extends Command {
     return this.#abort.signal
   }
 
+  /** The exit code that tells by which signal the command was ended. */
+  protected get stoppedCode(): number | undefined {
+    return this.#stoppedBy === undefined ? undefined : SIGNALS[this.#stoppedBy]
+  }
+
   /** Everything a use case may touch. Reads the kubeconfig; the API server is first asked when a port is used. */
   protected async ports(flags: ConnectionFlags): Promise<Ports> {
     const { connect } = await import('./context.ts')
-    const { context, kubeconfig } = flags
-    return connect({
+    return connect(this.#connection(flags))
+  }
+
+  /** The same, and what a forward on this machine needs. */
+  protected async forwardPorts(flags: ConnectionFlags) {
+    const { connectForward } = await import('./context.ts')
+    return connectForward(this.#connection(flags))
+  }
+
+  protected async backgroundPorts(): Promise<BackgroundPorts> {
+    const { backgroundPorts } = await import('./context.ts')
+    return backgroundPorts()
+  }
+
+  /** The command line that runs this command with other arguments. */
+  protected again(argv: readonly string[]): readonly string[] {
+    return [process.execPath, ...process.execArgv, process.argv[1] ?? '', this.id ?? '', ...argv]
+  }
+
+  #connection({ context, kubeconfig }: ConnectionFlags): ConnectOptions {
+    return {
       ...this.#local(),
       ...(context === undefined ? {} : { context }),
       ...(kubeconfig === undefined ? {} : { kubeconfig }),
-    })
+    }
   }
 
   /** The ports that need no cluster and no kubeconfig. */
