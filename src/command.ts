@@ -1,5 +1,5 @@
 import { Command, Flags } from '@oclif/core'
-import type { ConnectOptions, LocalPorts } from './context.ts'
+import type { BackgroundPorts, ConnectOptions, LocalPorts } from './context.ts'
 import { registryNamespace } from './domain/installation.ts'
 import { RegctlError } from './errors.ts'
 import type { Ports, SkaffoldPorts } from './ports.ts'
@@ -33,6 +33,11 @@ export abstract class RegctlCommand extends Command {
     return this.#abort.signal
   }
 
+  /** The exit code that tells by which signal the command was ended. */
+  protected get stoppedCode(): number | undefined {
+    return this.#stoppedBy === undefined ? undefined : SIGNALS[this.#stoppedBy]
+  }
+
   /** Everything a use case may touch. Reads the kubeconfig; the API server is first asked when a port is used. */
   protected async ports(flags: ConnectionFlags): Promise<Ports> {
     const { connect } = await import('./context.ts')
@@ -43,6 +48,22 @@ export abstract class RegctlCommand extends Command {
   protected async skaffoldPorts(flags: ConnectionFlags): Promise<SkaffoldPorts> {
     const { connectSkaffold } = await import('./context.ts')
     return connectSkaffold(this.#connection(flags))
+  }
+
+  /** The same, and what a forward on this machine needs. */
+  protected async forwardPorts(flags: ConnectionFlags) {
+    const { connectForward } = await import('./context.ts')
+    return connectForward(this.#connection(flags))
+  }
+
+  protected async backgroundPorts(): Promise<BackgroundPorts> {
+    const { backgroundPorts } = await import('./context.ts')
+    return backgroundPorts()
+  }
+
+  /** The command line that runs this command with other arguments. */
+  protected again(argv: readonly string[]): readonly string[] {
+    return [process.execPath, ...process.execArgv, process.argv[1] ?? '', this.id ?? '', ...argv]
   }
 
   #connection({ context, kubeconfig }: ConnectionFlags): ConnectOptions {

@@ -1,4 +1,4 @@
-import type { Ports, SkaffoldPorts } from './ports.ts'
+import type { Clock, Daemons, ForwardPorts, Listeners, Ports, SkaffoldPorts } from './ports.ts'
 
 export type LocalOptions = {
   /** The package's directory, oclif's `config.root`. */
@@ -33,4 +33,31 @@ export async function connectSkaffold(options: ConnectOptions): Promise<Skaffold
     import('./adapters/local-registry.ts'),
   ])
   return { ...ports, files: localFiles(), localRegistry }
+}
+
+export type BackgroundPorts = { readonly daemons: Daemons; readonly listeners: Listeners; readonly clock: Clock }
+
+/** What looks after forwards that run; no cluster is asked. */
+export async function backgroundPorts(): Promise<BackgroundPorts> {
+  const [{ daemons }, { listeners }, { systemClock }] = await Promise.all([
+    import('./adapters/forward/daemons.ts'),
+    import('./adapters/forward/listeners.ts'),
+    import('./adapters/clock.ts'),
+  ])
+  return { daemons, listeners, clock: systemClock }
+}
+
+export async function connectForward(
+  options: ConnectOptions,
+): Promise<ForwardPorts & BackgroundPorts & { readonly log?: string }> {
+  const [ports, background, { ClusterPortForwards }, { programs }, { LOG_VARIABLE }] = await Promise.all([
+    connect(options),
+    backgroundPorts(),
+    import('./adapters/kube/port-forwards.ts'),
+    import('./adapters/forward/programs.ts'),
+    import('./adapters/forward/daemons.ts'),
+  ])
+  const log = process.env[LOG_VARIABLE]
+  const forwards = new ClusterPortForwards({ ...options, clock: ports.clock })
+  return { ...ports, ...background, forwards, programs, ...(log === undefined ? {} : { log }) }
 }

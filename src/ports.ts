@@ -1,3 +1,6 @@
+import type { Duplex } from 'node:stream'
+import type { ForwardReport, Traffic } from './domain/forward/forward-report.ts'
+import type { PortHolder } from './domain/forward/port-holder.ts'
 import type { KubeObject, ObjectRef } from './domain/kube-object.ts'
 
 /** A resource type in the API, enough to list it. */
@@ -78,6 +81,99 @@ export interface Pods {
   ): Promise<HttpResponse>
 }
 
+/** One way to the registry. `connect` gives a fresh byte stream to the registry's HTTP port, or fails with a RegctlError. */
+export type Transport = {
+  readonly mode: 'port-forward' | 'mesh' | 'proxy'
+  connect(signal: AbortSignal): Promise<Duplex>
+  close(): Promise<void>
+}
+
+/** What a transport tells while it works: whether it could carry a connection now, and over what or what it waits for. */
+export type TransportNews = { readonly ready: boolean; readonly detail: string; readonly reconnected?: boolean }
+
+/** Where the registry's pods are. */
+export type RegistryTarget = {
+  readonly namespace: string
+  readonly selector: string
+  /** The port on the pod's loopback. */
+  readonly port: number
+}
+
+/** The ways through the API server. */
+export interface PortForwards {
+  kubectlFound(): Promise<boolean>
+  kubectl(target: RegistryTarget, tell: (news: TransportNews) => void): Transport
+  webSockets(target: RegistryTarget, tell: (news: TransportNews) => void): Transport
+}
+
+export type ListenOptions = {
+  /** 0 takes a free one. */
+  readonly port: number
+  readonly addresses: readonly string[]
+  /** Addresses that need not exist, such as ::1 on a machine without IPv6. */
+  readonly optional: readonly string[]
+  /** Hosts and origins that are this forward, for the port it got. */
+  readonly names: (port: number) => { readonly hosts: readonly string[]; readonly origins: readonly string[] }
+  readonly connect: (signal: AbortSignal) => Promise<Duplex>
+  readonly report: () => ForwardReport
+}
+
+export type Listener = {
+  readonly port: number
+  readonly addresses: readonly string[]
+  traffic(): Traffic
+  /** Ends connections too. */
+  close(): Promise<void>
+}
+
+/** TCP ports of this machine that lead somewhere. */
+export interface Listeners {
+  /** @throws conflict error PORT_TAKEN with the holder in `details` */
+  listen(options: ListenOptions): Promise<Listener>
+  holder(port: number): Promise<PortHolder | undefined>
+  /** The report of the forward that listens there; undefined where anything else does, or nothing. */
+  ask(address: string, port: number): Promise<ForwardReport | undefined>
+}
+
+/** A detached forward, as its file in the user's state directory has it. */
+export type ForwardRecord = {
+  readonly port: number
+  readonly pid: number
+  /** Tells the process from a later one with the same pid. */
+  readonly started: string
+  readonly log: string
+}
+
+/** Background processes of this user. */
+export interface Daemons {
+  list(): Promise<readonly ForwardRecord[]>
+  /** Runs this command line again in the background, supervised, with its output in a log. Gives the log and how to tell whether it ended. */
+  start(
+    port: number,
+    argv: readonly string[],
+  ): Promise<{ readonly log: string; readonly ended: () => Promise<string | undefined> }>
+  /** Makes this process the one on record for the port; the promise it gives takes the record away. */
+  enlist(port: number): Promise<() => Promise<void>>
+  /** Ends it, gently first. False when it was gone already. */
+  stop(record: ForwardRecord): Promise<boolean>
+}
+
+/** Programs of this machine. */
+export interface Programs {
+  /** Undefined where there is no such program. */
+  run(
+    argv: readonly string[],
+    options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal },
+  ): Promise<ExecResult | undefined>
+  /** With our own terminal; gives its exit code. */
+  attach(
+    argv: readonly string[],
+    options: { readonly env: Readonly<Record<string, string>>; readonly signal: AbortSignal; readonly quiet: boolean },
+  ): Promise<number>
+  /** One GET of the Docker Engine API over its socket. */
+  engine(socket: string, path: string): Promise<HttpResponse | undefined>
+}
+
 /** The files regctl ships. */
 export interface Assets {
   /** The objects of `assets/manifests/NAME`, in file order. */
@@ -135,4 +231,11 @@ export type Ports = {
 export type SkaffoldPorts = Pick<Ports, 'kube' | 'report' | 'signal'> & {
   readonly files: Files
   readonly localRegistry: LocalRegistry
+}
+
+/** What a forward needs besides. */
+export type ForwardPorts = Ports & {
+  readonly forwards: PortForwards
+  readonly listeners: Listeners
+  readonly programs: Programs
 }

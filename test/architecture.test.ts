@@ -28,6 +28,7 @@ const HOME: Readonly<Record<string, RegExp>> = {
   listr2: /^ui\/tasks\.ts/,
   chalk: /^ui\/theme\.ts/,
   diff: /^ui\//,
+  ws: /^adapters\/kube\//,
   yaml: /^(adapters\/assets\.ts|ui\/|domain\/skaffold\/)/,
 }
 

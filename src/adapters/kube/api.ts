@@ -18,6 +18,8 @@ export type ApiRequest = {
   readonly signal?: AbortSignal
 }
 
+export type WatchEvent = { readonly type: string; readonly object: unknown }
+
 export type ApiResponse = { readonly status: number; readonly text: string }
 
 const ATTEMPTS = 5
@@ -66,7 +68,35 @@ export class Api {
     }
   }
 
+  /** The objects of a watch, one a line, until the server ends it. Nothing is tried again here. */
+  async *watch(request: ApiRequest, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+    const { status, body } = await this.#open(request, signal)
+    if (status !== 200) throw statusError(status, await body.text(), request.about, this.target)
+    const stream = body.stream?.() as unknown as AsyncIterable<Uint8Array> | null | undefined
+    const decoder = new TextDecoder()
+    let rest = ''
+    try {
+      for await (const chunk of stream ?? []) {
+        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+        rest = lines.pop() ?? ''
+        for (const line of lines) if (line !== '') yield JSON.parse(line) as WatchEvent
+      }
+    } catch (cause) {
+      throw connectionError(cause, request.about, this.target)
+    }
+  }
+
   async #send(request: ApiRequest, signal: AbortSignal) {
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_LIMIT)])
+    const { status, headers, body } = await this.#open(request, limited)
+    try {
+      return { status, headers, text: await body.text() }
+    } catch (cause) {
+      throw connectionError(cause, request.about, this.target)
+    }
+  }
+
+  async #open(request: ApiRequest, signal: AbortSignal) {
     const context = new RequestContext(this.target.server + request.path, HttpMethod[request.method])
     for (const [name, value] of Object.entries(request.query ?? {})) {
       if (value !== undefined) context.setQueryParam(name, value)
@@ -84,10 +114,10 @@ export class Api {
     // client-node 2.0.1 makes a new connection pool per request; one for all saves a TLS handshake each time.
     this.#dispatcher ??= context.getDispatcher()
     if (this.#dispatcher !== undefined) context.setDispatcher(this.#dispatcher)
-    context.setSignal(AbortSignal.any([signal, AbortSignal.timeout(REQUEST_LIMIT)]))
+    context.setSignal(signal)
     try {
       const response = await this.#http.send(context).toPromise()
-      return { status: response.httpStatusCode, headers: response.headers, text: await response.body.text() }
+      return { status: response.httpStatusCode, headers: response.headers, body: response.body }
     } catch (cause) {
       throw connectionError(cause, request.about, this.target)
     }

@@ -81,7 +81,7 @@ function parseStatus(body: string): Status {
 /** No HTTP answer at all. */
 export function connectionError(cause: unknown, about: string, target: Target): RegctlError {
   const why = rootMessage(cause)
-  const lost = LOST.has(rootCode(cause))
+  const lost = isLost(cause)
   const text = lost
     ? `lost the connection to ${target.server} (context "${target.context}") while trying to ${about}: ${why}`
     : `cannot reach the API server ${target.server} of context "${target.context}": ${why}`
@@ -103,7 +103,12 @@ export function credentialsError(cause: unknown, target: Target): RegctlError {
 const LOST = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
 export function isConnectionLost(error: unknown): boolean {
-  return error instanceof Error && LOST.has(rootCode(error))
+  return error instanceof Error && isLost(error)
+}
+
+/** GOAWAY ends an HTTP/2 connection with other requests on it: the server goes, or refused the credentials of one of them. */
+function isLost(error: unknown): boolean {
+  return LOST.has(rootCode(error)) || (rootCode(error) === 'UND_ERR_INFO' && rootMessage(error).includes('GOAWAY'))
 }
 
 function rootCode(error: unknown): string {

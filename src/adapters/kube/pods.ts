@@ -1,7 +1,7 @@
 import { PassThrough, Writable } from 'node:stream'
 import { Exec, type KubeConfig, type V1Status } from '@kubernetes/client-node'
 import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js'
-import { clusterError } from '../../errors.ts'
+import { clusterError, RegctlError } from '../../errors.ts'
 import type { ExecResult, HttpResponse, Pods } from '../../ports.ts'
 import type { Api } from './api.ts'
 import { requestOver } from './http-over-stream.ts'
@@ -79,17 +79,18 @@ export class ClusterPods implements Pods {
   ): Promise<HttpResponse> {
     const about = `reach port ${port} of pod ${namespace}/${pod}`
     const limit = AbortSignal.any([AbortSignal.timeout(30_000), ...(signal === undefined ? [] : [signal])])
-    const stream = await openPort(this.#config, namespace, pod, port).catch((cause: unknown) => {
-      throw socketError(cause, about, this.#api.target)
-    })
     try {
-      return await requestOver(stream, { ...request, host: `localhost:${port}` }, limit)
+      const stream = await openPort(this.#config, namespace, pod, port, limit)
+      try {
+        return await requestOver(stream, { ...request, host: `localhost:${port}` }, limit)
+      } finally {
+        stream.destroy()
+      }
     } catch (cause) {
       signal?.throwIfAborted()
+      if (cause instanceof RegctlError) throw cause
       const why = cause instanceof Error ? cause.message : String(cause)
       throw clusterError('FORWARD_FAILED', `cannot ${about}: ${why}`, { cause })
-    } finally {
-      stream.destroy()
     }
   }
 }

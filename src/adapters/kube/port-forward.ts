@@ -1,51 +1,168 @@
 import { Duplex } from 'node:stream'
 import type { KubeConfig } from '@kubernetes/client-node'
-import { WebSocketHandler } from '@kubernetes/client-node/dist/web-socket-handler.js'
-import type { Socket } from './web-socket.ts'
+import WebSocket from 'ws'
+import type { RegctlError } from '../../errors.ts'
+import { connectionError, credentialsError, statusError, type Target } from './errors.ts'
 
 const DATA = 0
 const ERRORS = 1
 
-type PortSocket = Socket & { send(data: Buffer): void }
+const HANDSHAKE_LIMIT = 15_000
+/** What may wait to be written before the writer has to. */
+const BUFFERED = 512 * 1024
+const PING = 20_000
+/** A server that has too much to deliver answers no ping either, so this is long. */
+const SILENCE = 120_000
 
 /**
- * One connection to a port on the pod's loopback; destroying the stream closes the socket to the API server.
- * client-node's own PortForward does the same and no more, but brings 5 MB of generated models into the bundle.
+ * One connection to a port on the pod's loopback over the subprotocol v4.channel.k8s.io, with back-pressure both ways. The
+ * protocol has no half-close: ending the stream closes the connection. client-node's own PortForward keeps what a stalled
+ * peer does not take in memory, and never tells the end.
  */
-export async function openPort(config: KubeConfig, namespace: string, pod: string, port: number): Promise<Duplex> {
-  let socket: PortSocket | undefined
-  const stream = new Duplex({
-    read() {},
-    write(chunk: Buffer, _encoding, done) {
-      socket?.send(Buffer.concat([Buffer.from([DATA]), chunk]))
-      done()
-    },
-    destroy(error, done) {
-      socket?.terminate()
-      done(error)
-    },
-  })
-  // http attaches its own listener, but only from the request on.
-  stream.on('error', () => {})
-  // Each channel starts with two bytes that repeat the port's number.
-  const preamble = [2, 2]
-  const idle = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
-  // The defaults of client-node 2.0.1 are our own stdout and stderr, which it ends when the server closes a channel.
-  const handler = new WebSocketHandler(config, undefined, { stdin: idle, stdout: idle, stderr: idle })
+export async function openPort(
+  config: KubeConfig,
+  namespace: string,
+  pod: string,
+  port: number,
+  signal?: AbortSignal,
+): Promise<Duplex> {
+  const about = `reach port ${port} of pod ${namespace}/${pod}`
+  const server = (config.getCurrentCluster()?.server ?? '').replace(/\/+$/, '')
+  const target = { context: config.getCurrentContext(), server }
+  const options: WebSocket.ClientOptions = {}
+  await config
+    .applyToHTTPSOptions(options as Parameters<KubeConfig['applyToHTTPSOptions']>[0])
+    .catch((cause: unknown) => {
+      throw credentialsError(cause, target)
+    })
+  signal?.throwIfAborted()
   const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward?ports=${port}`
-  const opened: PortSocket = await handler.connect(path, null, (channel, bytes) => {
-    if (channel !== DATA && channel !== ERRORS) return true
-    const skip = Math.min(preamble[channel] ?? 0, bytes.length)
-    preamble[channel] = (preamble[channel] ?? 0) - skip
-    const content = bytes.subarray(skip)
-    if (content.length === 0 || stream.destroyed) return true
-    if (channel === DATA) stream.push(content)
-    else stream.destroy(new Error(content.toString('utf8').trim()))
-    return true
+  const socket = new WebSocket(server.replace(/^http/, 'ws') + path, ['v4.channel.k8s.io'], {
+    ...options,
+    handshakeTimeout: HANDSHAKE_LIMIT,
+    perMessageDeflate: false,
+    // Masks defend proxies against scripts in a browser; here they would cost a pass over every byte on both sides.
+    generateMask: (mask) => void mask.fill(0),
   })
-  socket = opened
-  opened.addEventListener('close', () => {
-    if (!stream.destroyed) stream.push(null)
-  })
+  // Before it opens: the first message comes in the same turn.
+  const stream = new PortStream(socket)
+  await opened(socket, about, target, signal)
   return stream
+}
+
+function opened(socket: WebSocket, about: string, target: Target, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: RegctlError | unknown): void => {
+      signal?.removeEventListener('abort', abort)
+      socket.on('error', () => {})
+      socket.terminate()
+      reject(error)
+    }
+    const abort = (): void => fail(signal?.reason)
+    signal?.addEventListener('abort', abort, { once: true })
+    socket.once('unexpected-response', (_request, response) => {
+      let body = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => {
+        body = (body + chunk).slice(0, 4_096)
+      })
+      response.on('error', () => {})
+      response.on('close', () => fail(statusError(response.statusCode ?? 0, body, about, target)))
+    })
+    socket.once('error', (cause) => fail(connectionError(cause, about, target)))
+    socket.once('open', () => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    })
+  })
+}
+
+class PortStream extends Duplex {
+  readonly #socket: WebSocket
+  /** Each channel starts with two bytes that repeat the port's number. */
+  readonly #preamble = [2, 2]
+  readonly #ping: NodeJS.Timeout
+  #heard = Date.now()
+
+  constructor(socket: WebSocket) {
+    super({ readableHighWaterMark: 256 * 1024, writableHighWaterMark: 256 * 1024 })
+    this.#socket = socket
+    // http attaches its own listener, but only from the request on.
+    this.on('error', () => {})
+    socket.on('message', (data) => this.#take(data as Buffer))
+    socket.on('pong', () => {
+      this.#heard = Date.now()
+    })
+    socket.on('error', (error) => this.destroy(error))
+    socket.on('close', () => {
+      clearInterval(this.#ping)
+      if (!this.readableEnded) this.push(null)
+      if (!this.writableFinished) this.end()
+    })
+    this.#ping = setInterval(() => this.#beat(), PING)
+    this.#ping.unref()
+  }
+
+  #take(data: Buffer): void {
+    this.#heard = Date.now()
+    const channel = data[0]
+    if (channel !== DATA && channel !== ERRORS) return
+    const skip = Math.min(this.#preamble[channel] ?? 0, data.length - 1)
+    this.#preamble[channel] = (this.#preamble[channel] ?? 0) - skip
+    const content = data.subarray(1 + skip)
+    if (content.length === 0 || this.destroyed) return
+    if (channel === ERRORS) this.destroy(new Error(content.toString('utf8').trim()))
+    else if (!this.push(content)) this.#socket.pause()
+  }
+
+  #beat(): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) return
+    // While we take nothing we hear nothing.
+    if (this.#socket.isPaused) this.#heard = Date.now()
+    else if (Date.now() - this.#heard > SILENCE) this.destroy(new Error('the API server no longer answers'))
+    else this.#socket.ping()
+  }
+
+  override _read(): void {
+    this.#heard = Date.now()
+    if (this.#socket.isPaused) this.#socket.resume()
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    this.#send([chunk], chunk.length, done)
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    const parts = chunks.map(({ chunk }) => chunk)
+    this.#send(
+      parts,
+      parts.reduce((sum, part) => sum + part.length, 0),
+      done,
+    )
+  }
+
+  #send(parts: readonly Buffer[], length: number, done: (error?: Error | null) => void): void {
+    if (this.#socket.readyState !== WebSocket.OPEN) {
+      done(new Error('the connection to the API server is closed'))
+      return
+    }
+    const frame = Buffer.allocUnsafe(length + 1)
+    frame[0] = DATA
+    let at = 1
+    for (const part of parts) at += part.copy(frame, at)
+    const full = this.#socket.bufferedAmount > BUFFERED
+    this.#socket.send(frame, { binary: true }, full ? (error) => done(error) : () => {})
+    if (!full) done()
+  }
+
+  override _final(done: () => void): void {
+    this.#socket.close()
+    done()
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    clearInterval(this.#ping)
+    this.#socket.terminate()
+    done(error)
+  }
 }

@@ -6,10 +6,6 @@ import type { ExecResult, Ports } from '../../ports.ts'
 
 const POD = { apiVersion: 'v1', kind: 'Pod' } as const
 
-export const isReady = (pod: V1Pod): boolean =>
-  pod.metadata?.deletionTimestamp === undefined &&
-  (pod.status?.conditions ?? []).some((condition) => condition.type === 'Ready' && condition.status === 'True')
-
 export async function registryPods(
   ports: Pick<Ports, 'kube'>,
   at: Pick<Installation, 'namespace'>,

@@ -2,9 +2,10 @@ import type { V1Pod } from '@kubernetes/client-node'
 import { decide, UnknownMatcher } from '../../domain/envoy/rbac.ts'
 import type { Installation } from '../../domain/installation.ts'
 import type { Expectation } from '../../domain/policy/expectation.ts'
+import { isReady } from '../../domain/ready-pods.ts'
 import { clusterError, RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
-import { isReady, proxyConfig, registryPods } from '../cluster/proxy.ts'
+import { proxyConfig, registryPods } from '../cluster/proxy.ts'
 
 /**
  * Waits until every Ready registry proxy decides as expected, by the policies it has in force and with no update

@@ -1,7 +1,8 @@
 import type { CoreV1Event, V1ContainerStatus, V1Pod } from '@kubernetes/client-node'
 import { type Installation, nodeNamespace } from '../../domain/installation.ts'
+import { isReady } from '../../domain/ready-pods.ts'
 import type { Ports } from '../../ports.ts'
-import { isReady, nodeProxyPods, registryPods } from '../cluster/proxy.ts'
+import { nodeProxyPods, registryPods } from '../cluster/proxy.ts'
 
 /** Why one object is not as it should be, and the command that helps. */
 export type Finding = { readonly object: string; readonly why: string; readonly fix: string }

@@ -1,9 +1,10 @@
 import { describeRef, refOf } from '../../domain/kube-object.ts'
 import type { Change } from '../../domain/plan.ts'
+import { isReady } from '../../domain/ready-pods.ts'
 import { lacksIpv6 } from '../../domain/stack/envoy-filter.ts'
 import { clusterError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
-import { isReady, nodeProxyPods, proxyConfig, registryPods } from '../cluster/proxy.ts'
+import { nodeProxyPods, proxyConfig, registryPods } from '../cluster/proxy.ts'
 import type { InstallPlan } from './install-plan.ts'
 
 /** Long enough for istiod to push and Envoy to answer. */

@@ -1,7 +1,8 @@
 import type { Installation } from '../../domain/installation.ts'
+import { isReady } from '../../domain/ready-pods.ts'
 import { clusterError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
-import { isReady, nodeProxyPods } from '../cluster/proxy.ts'
+import { nodeProxyPods } from '../cluster/proxy.ts'
 
 /** Requests through a node's proxy and what must come back. */
 const CHECKS = [

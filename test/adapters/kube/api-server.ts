@@ -118,8 +118,9 @@ function frame(opcode: number, payload: Buffer): Buffer {
 function unframe(bytes: Buffer): { opcode: number; payload: Buffer; length: number } | undefined {
   if (bytes.length < 6) return undefined
   const short = bytes.readUInt8(1) & 0x7f
-  const start = short === 126 ? 8 : 6
-  const size = short === 126 ? bytes.readUInt16BE(2) : short
+  const start = short === 127 ? 14 : short === 126 ? 8 : 6
+  if (bytes.length < start) return undefined
+  const size = short === 127 ? Number(bytes.readBigUInt64BE(2)) : short === 126 ? bytes.readUInt16BE(2) : short
   if (bytes.length < start + size) return undefined
   const mask = bytes.subarray(start - 4, start)
   const payload = Buffer.from(bytes.subarray(start, start + size).map((byte, at) => byte ^ (mask[at % 4] ?? 0)))

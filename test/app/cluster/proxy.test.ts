@@ -1,6 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import { expect, test } from 'vitest'
-import { isReady, nodeProxyPods, proxyConfig, registryPods } from '../../../src/app/cluster/proxy.ts'
+import { nodeProxyPods, proxyConfig, registryPods } from '../../../src/app/cluster/proxy.ts'
+import { isReady } from '../../../src/domain/ready-pods.ts'
 import { at } from '../../domain/at.ts'
 import { installedCluster, pod } from '../../fakes/cluster.ts'
 import { failure } from '../failure.ts'

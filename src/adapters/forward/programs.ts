@@ -1,0 +1,26 @@
+import net from 'node:net'
+import type { Programs } from '../../ports.ts'
+import { attach, run } from '../exec.ts'
+import { requestOver } from '../kube/http-over-stream.ts'
+
+const ENGINE_LIMIT = 10_000
+
+export const programs: Programs = {
+  run,
+  attach,
+  async engine(path, request) {
+    const socket = net.connect({ path })
+    socket.on('error', () => {})
+    try {
+      return await requestOver(
+        socket,
+        { method: 'GET', path: request, host: 'docker' },
+        AbortSignal.timeout(ENGINE_LIMIT),
+      )
+    } catch {
+      return undefined
+    } finally {
+      socket.destroy()
+    }
+  },
+}

@@ -1,0 +1,87 @@
+import type { ForwardReport } from '../../domain/forward/forward-report.ts'
+import { clusterError } from '../../errors.ts'
+import type { Clock, Daemons, ForwardPorts, ForwardRecord, Listeners } from '../../ports.ts'
+import { existingForward, planForward } from './plan.ts'
+import { READY_LIMIT, type Served } from './serve.ts'
+import type { ForwardInput } from './way.ts'
+
+type Background = { readonly daemons: Daemons; readonly listeners: Listeners; readonly clock: Clock }
+
+/** Leaves a forward running in the background. What is wrong with cluster, rights or port is found here, where somebody reads it. */
+export async function detach(
+  ports: ForwardPorts & { readonly daemons: Daemons },
+  input: ForwardInput,
+  argv: (port: number) => readonly string[],
+): Promise<Served> {
+  const plan = await planForward(ports, input)
+  const existing = await existingForward(ports, plan)
+  if (existing !== undefined) return { report: existing, reused: true }
+  const started = await ports.daemons.start(plan.port, argv(plan.port))
+  const [address = ''] = plan.addresses
+  let report: ForwardReport | undefined
+  for (
+    const end = ports.clock.now() + READY_LIMIT;
+    ports.clock.now() < end;
+    await ports.clock.sleep(100, ports.signal)
+  ) {
+    report = await ports.listeners.ask(address, plan.port)
+    // Another start may have got the port first: that forward does as well, or is refused here.
+    if (report !== undefined && report.log !== started.log) await existingForward(ports, plan)
+    if (report?.state === 'ready') return { report, reused: report.log !== started.log }
+    const said = await started.ended()
+    if (said === undefined || report !== undefined) continue
+    throw clusterError('DETACH_FAILED', `the forward in the background ended: ${lastLine(said)}`, {
+      suggestions: [`cat ${started.log}`, 'regctl dev-forward'],
+    })
+  }
+  if (report !== undefined) return { report, reused: false }
+  throw clusterError('DETACH_FAILED', 'the forward in the background does not answer', {
+    suggestions: [`cat ${started.log}`],
+  })
+}
+
+const lastLine = (text: string): string =>
+  text
+    .split('\n')
+    .findLast((line) => line.startsWith('Error:'))
+    ?.replace(/^Error: /, '') ??
+  text.split('\n').at(-1) ??
+  ''
+
+export type Listed = {
+  readonly forwards: readonly ForwardReport[]
+  /** Detached ones that run and do not answer. */
+  readonly silent: readonly ForwardRecord[]
+}
+
+/** Every detached forward, and whatever forward has the port that was asked for. */
+export async function listForwards(
+  { daemons, listeners }: Omit<Background, 'clock'>,
+  port?: number,
+  usual = DEFAULT_PORT,
+): Promise<Listed> {
+  const records = (await daemons.list()).filter((record) => port === undefined || record.port === port)
+  const others = [port ?? usual].filter((one) => !records.some((record) => record.port === one))
+  const asked = await Promise.all(
+    [...records.map((record) => record.port), ...others].map((one) => askAny(listeners, one)),
+  )
+  return {
+    forwards: asked.filter((report) => report !== undefined),
+    silent: records.filter((_, index) => asked[index] === undefined),
+  }
+}
+
+const DEFAULT_PORT = 5000
+
+const askAny = async (listeners: Listeners, port: number): Promise<ForwardReport | undefined> =>
+  (await listeners.ask('127.0.0.1', port)) ?? (await listeners.ask('::1', port))
+
+/** Ends the detached forward of the port, or all of them. */
+export async function stopForwards(
+  { daemons }: Pick<Background, 'daemons'>,
+  port?: number,
+): Promise<readonly { readonly port: number; readonly pid: number }[]> {
+  const records = (await daemons.list()).filter((record) => port === undefined || record.port === port)
+  const stopped = await Promise.all(records.map((record) => daemons.stop(record)))
+  return records.filter((_, index) => stopped[index] === true).map((record) => ({ port: record.port, pid: record.pid }))
+}

@@ -1,0 +1,143 @@
+import { randomUUID } from 'node:crypto'
+import { ownHosts } from '../../domain/forward/admission.ts'
+import type { ForwardReport, ForwardState } from '../../domain/forward/forward-report.ts'
+import { conflictError } from '../../errors.ts'
+import type { ForwardPorts, Listener, Transport, TransportNews } from '../../ports.ts'
+import type { ForwardPlan } from './plan.ts'
+
+const NO_TRAFFIC = { connections: { open: 0, total: 0, refused: 0, failed: 0 }, bytes: { up: 0, down: 0 } }
+
+/** A way to the registry with a port of this machine's that leads to it. */
+export class Forward {
+  readonly #ports: ForwardPorts
+  readonly #plan: ForwardPlan
+  readonly #startedAt: string
+  readonly #instance = randomUUID()
+  readonly #listeners = new Set<() => void>()
+  #state: ForwardState = 'starting'
+  #detail = 'looking for the registry'
+  #reconnects = 0
+  #docker: string | undefined
+  #listener: Listener | undefined
+  #transport: Transport | undefined
+
+  static async open(ports: ForwardPorts, plan: ForwardPlan): Promise<Forward> {
+    const forward = new Forward(ports, plan)
+    try {
+      await forward.#open()
+      return forward
+    } catch (error) {
+      await forward.close()
+      throw error
+    }
+  }
+
+  private constructor(ports: ForwardPorts, plan: ForwardPlan) {
+    this.#ports = ports
+    this.#plan = plan
+    this.#startedAt = new Date(ports.clock.now()).toISOString()
+  }
+
+  get report(): ForwardReport {
+    const { leads, input, port } = this.#plan
+    return {
+      ...leads,
+      state: this.#state,
+      detail: this.#detail,
+      port: this.#listener?.port ?? port,
+      addresses: this.#listener?.addresses ?? [],
+      ...(this.#listener?.traffic() ?? NO_TRAFFIC),
+      reconnects: this.#reconnects,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      instance: this.#instance,
+      version: input.version,
+      ...(input.log === undefined ? {} : { log: input.log }),
+      ...(this.#docker === undefined ? {} : { docker: this.#docker }),
+    }
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** True once connections can be carried, false when the time is over before. */
+  async ready(timeoutMs: number): Promise<boolean> {
+    const limit = AbortSignal.timeout(timeoutMs)
+    while (this.#state !== 'ready') {
+      this.#ports.signal.throwIfAborted()
+      if (limit.aborted) return false
+      await this.#change(AbortSignal.any([limit, this.#ports.signal]))
+    }
+    return true
+  }
+
+  noteDocker(why: string): void {
+    this.#docker = why
+    this.#tell()
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'stopped'
+    await Promise.all([this.#listener?.close(), this.#transport?.close()])
+  }
+
+  async #open(): Promise<void> {
+    const { way, addresses, port, input } = this.#plan
+    const names = (own: number) => ({
+      // A bridge out of a virtual machine comes by another port, with the name the daemon there knows.
+      hosts: [...new Set([...ownHosts(own, addresses), ...ownHosts(way.port)])],
+      origins: ownHosts(own, addresses),
+    })
+    this.#listener = await this.#ports.listeners.listen({
+      port,
+      addresses,
+      optional: input.addresses === undefined ? ['::1'] : [],
+      names,
+      connect: async (signal) => (await transport).connect(signal),
+      report: () => this.report,
+    })
+    const transport = way.open((news) => this.#take(news))
+    this.#transport = await transport
+    await this.#askMyself()
+  }
+
+  /** Some systems let two processes have one port, by a more and a less specific address, and the other gets our clients. */
+  async #askMyself(): Promise<void> {
+    const { addresses = [], port = 0 } = this.#listener ?? {}
+    for (const address of addresses) {
+      const report = await this.#ports.listeners.ask(address, port)
+      if (report?.instance === this.#instance) continue
+      throw conflictError('PORT_TAKEN', `port ${port} of ${address} is answered by somebody else`, {
+        suggestions: [`regctl dev-forward --port ${port + 1}`],
+        details: { port },
+      })
+    }
+  }
+
+  #take({ ready, detail, reconnected }: TransportNews): void {
+    if (this.#state === 'stopped') return
+    this.#state = ready ? 'ready' : 'waiting'
+    this.#detail = detail
+    if (reconnected === true) this.#reconnects += 1
+    this.#tell()
+  }
+
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener()
+  }
+
+  #change(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        off()
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      const off = this.onChange(done)
+      signal.addEventListener('abort', done)
+      if (signal.aborted) done()
+    })
+  }
+}

@@ -1,0 +1,93 @@
+import type { ForwardReport } from '../../domain/forward/forward-report.ts'
+import { clusterError, RegctlError } from '../../errors.ts'
+import type { Daemons, ForwardPorts } from '../../ports.ts'
+import { adviceOnDocker } from './docker-daemon.ts'
+import { Forward } from './forward.ts'
+import { existingForward, type ForwardPlan, planForward } from './plan.ts'
+import type { ForwardInput } from './way.ts'
+
+/** How long a command or a start in the background waits for a registry that is not ready. */
+const READY_LIMIT = 60_000
+
+/** Shows a forward while it runs; gives what ends the showing. */
+export type Show = (forward: {
+  readonly report: ForwardReport
+  onChange(listener: () => void): () => void
+}) => () => void
+
+export type Served = { readonly report: ForwardReport; readonly reused: boolean; readonly exitCode?: number }
+
+/** Until the signal; at once where a forward of ours does the same already. */
+export async function serve(
+  ports: ForwardPorts & { readonly daemons: Daemons },
+  input: ForwardInput,
+  show: Show,
+): Promise<Served> {
+  const opened = await openOrReuse(ports, input)
+  if (!(opened instanceof Forward)) return { report: opened, reused: true }
+  const hide = show(opened)
+  const delist = await ports.daemons.enlist(opened.report.port)
+  try {
+    void noteDocker(ports, opened)
+    await new Promise<void>((resolve) => {
+      ports.signal.addEventListener('abort', () => resolve())
+      if (ports.signal.aborted) resolve()
+    })
+    return { report: { ...opened.report, state: 'stopped' }, reused: false }
+  } finally {
+    hide()
+    await opened.close()
+    await delist()
+  }
+}
+
+/** Runs a command with the forward up. */
+export async function serveCommand(
+  ports: ForwardPorts,
+  input: ForwardInput,
+  argv: readonly string[],
+  quiet: boolean,
+): Promise<Served> {
+  const opened = await openOrReuse(ports, input)
+  const reused = !(opened instanceof Forward)
+  try {
+    if (!reused && !(await opened.ready(READY_LIMIT))) throw notReady(opened.report)
+    const { port } = reused ? opened : opened.report
+    const env = { REGCTL_REGISTRY: `localhost:${port}`, REGCTL_PORT: String(port) }
+    const exitCode = await ports.programs.attach(argv, { env, signal: ports.signal, quiet })
+    return { report: reused ? opened : opened.report, reused, exitCode }
+  } finally {
+    if (!reused) await opened.close()
+  }
+}
+
+async function openOrReuse(ports: ForwardPorts, input: ForwardInput): Promise<Forward | ForwardReport> {
+  const plan = await planForward(ports, input)
+  return (await existingForward(ports, plan)) ?? (await openUnlessBeaten(ports, plan))
+}
+
+/** Of two that start at once, the one that gets the port serves both. */
+async function openUnlessBeaten(ports: ForwardPorts, plan: ForwardPlan): Promise<Forward | ForwardReport> {
+  try {
+    return await Forward.open(ports, plan)
+  } catch (error) {
+    if (!(error instanceof RegctlError) || error.code !== 'PORT_TAKEN') throw error
+    const existing = await existingForward(ports, plan)
+    if (existing === undefined) throw error
+    return existing
+  }
+}
+
+async function noteDocker(ports: ForwardPorts, forward: Forward): Promise<void> {
+  if (!(await forward.ready(READY_LIMIT).catch(() => false))) return
+  const advice = await adviceOnDocker(ports.programs, forward.report.port)
+  if (advice === undefined || ports.signal.aborted) return
+  forward.noteDocker(`${advice.why}; try: ${advice.fix}`)
+}
+
+const notReady = (report: ForwardReport): RegctlError =>
+  clusterError('NOT_READY', `the registry did not become reachable within ${READY_LIMIT / 1_000} s: ${report.detail}`, {
+    suggestions: [`regctl status --namespace ${report.namespace}`],
+  })
+
+export { READY_LIMIT }

@@ -1,0 +1,6 @@
+export const MODES = ['auto', 'port-forward'] as const
+export type ModeChoice = (typeof MODES)[number]
+
+/** What carries a port-forward. */
+export const TRANSPORTS = ['auto', 'kubectl', 'websocket'] as const
+export type TransportChoice = (typeof TRANSPORTS)[number]
