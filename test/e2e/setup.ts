@@ -4,8 +4,12 @@ import { delimiter, dirname, join } from 'node:path'
 import { execa } from 'execa'
 import type { TestProject } from 'vitest/node'
 import { labDown, labInfo, labUp } from '../lab/lab.ts'
+import type { ExtraSet } from '../lab/tools.ts'
 
 const root = join(import.meta.dirname, '../..')
+
+/** Built here, because a suite that builds one itself would run into its time limit. */
+const suiteTools: readonly ExtraSet[] = ['skaffold', 'conformance']
 
 /** A cluster and the packed CLI, handed to the suites by the environment. Stops what it started. */
 export default async function setup(_project: TestProject): Promise<() => Promise<void>> {
@@ -15,7 +19,7 @@ export default async function setup(_project: TestProject): Promise<() => Promis
   let stop = async (): Promise<void> => {}
   if (context === undefined) {
     const before = await labInfo()
-    const lab = await labUp()
+    const lab = await labUp({ extraTools: suiteTools })
     if (before === undefined && process.env.REGCTL_E2E_KEEP === undefined) stop = labDown
     path.unshift(lab.tools)
     process.env.KUBECONFIG = lab.kubeconfig

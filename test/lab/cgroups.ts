@@ -36,20 +36,20 @@ export function memoryInUse(): number | undefined {
   return value('total_rss') || value('anon')
 }
 
-function groups(): string[] {
+function groups(root: string): string[] {
   const below = (directory: string): string[] => {
     const children = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
     return [...children.flatMap((child) => below(join(directory, child.name))), directory]
   }
   return hierarchies
-    .map((path) => join(path, tree))
+    .map((path) => join(path, root))
     .filter((path) => existsSync(path))
     .flatMap(below)
 }
 
 /** Ids of all processes in the tree, containers included. A group that vanishes while being read has none. */
 export function processesInTree(): number[] {
-  const ids = groups().flatMap((group) => {
+  const ids = groups(tree).flatMap((group) => {
     try {
       return readFileSync(join(group, 'cgroup.procs'), 'utf8').split('\n').filter(Boolean).map(Number)
     } catch {
@@ -60,13 +60,13 @@ export function processesInTree(): number[] {
 }
 
 /** Deepest first; a group is busy for a moment after its last process has gone. */
-export function removeGroups(): boolean {
-  for (const group of groups()) {
+export function removeGroups(root: string = tree): boolean {
+  for (const group of groups(root)) {
     try {
       rmdirSync(group)
     } catch {
       // Tried again by the caller.
     }
   }
-  return hierarchies.every((path) => !existsSync(join(path, tree)))
+  return hierarchies.every((path) => !existsSync(join(path, root)))
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { execa } from 'execa'
 
 /** sbin holds ip and iptables, and is missing from the PATH of many non-login shells. */
@@ -9,9 +10,12 @@ export interface RunOptions {
   readonly input?: string
 }
 
+/** Ends a command with us, also when we are killed: else an `istioctl install` would go on under the next lab. */
+const tied = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig=KILL', '--'] : []
+
 /** Runs a command to its end and returns its stdout; its failure carries its stderr. */
 export async function run(argv: readonly string[], options: RunOptions = {}): Promise<string> {
-  const [file = '', ...args] = argv
+  const [file = '', ...args] = [...tied, ...argv]
   const { stdout } = await execa(file, args, {
     ...options,
     env: { PATH: systemPath, ...options.env },

@@ -51,7 +51,23 @@ export const extraSets = {
     packages: ['github.com/GoogleContainerTools/skaffold/v2/cmd/skaffold'],
     ldflags: ['-X github.com/GoogleContainerTools/skaffold/v2/pkg/skaffold/version.version=v2.16.1'],
   },
+  helm: {
+    module: 'helm',
+    packages: ['helm.sh/helm/v3/cmd/helm'],
+    ldflags: ['-X helm.sh/helm/v3/internal/version.version=v3.22.0'],
+  },
   conformance: { module: 'conformance', packages: ['github.com/opencontainers/distribution-spec/conformance'] },
+  ko: { module: 'ko', packages: ['github.com/google/ko'] },
+  buildkit: {
+    module: 'buildkit',
+    packages: ['github.com/moby/buildkit/cmd/buildctl', 'github.com/moby/buildkit/cmd/buildkitd'],
+    ldflags: ['-X github.com/moby/buildkit/version.Version=v0.34.2'],
+  },
+  buildx: {
+    module: 'buildx',
+    packages: ['github.com/docker/buildx/cmd/buildx'],
+    ldflags: ['-X github.com/docker/buildx/version.Version=v0.38.2'],
+  },
 } satisfies Record<string, GoSet>
 
 const environment = { CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off' }

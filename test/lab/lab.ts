@@ -9,7 +9,7 @@ import { until } from './command.ts'
 import { kubectl, startControlPlane, waitForControlPlane } from './control-plane.ts'
 import { requireMachine } from './debian.ts'
 import { fingerprint } from './fingerprint.ts'
-import { buildGo, extraSets, type GoSet, goSets } from './go-build.ts'
+import { buildGo, type GoSet, goSets } from './go-build.ts'
 import { buildArchives, imageReferences } from './images/images.ts'
 import { type LabInfo, readRecord, writeRecord } from './info.ts'
 import { locked } from './lock.ts'
@@ -20,12 +20,12 @@ import { createPki } from './pki.ts'
 import { relyingOn } from './processes.ts'
 import { heals } from './status.ts'
 import { saveSysctls } from './sysctls.ts'
-import { linkExtraTools, linkTools } from './tools.ts'
+import { type ExtraSet, linkExtraTools, linkTools } from './tools.ts'
 
 export interface LabOptions {
   readonly renderer?: ListrRendererValue
-  /** Also build the tools that nothing in the cluster needs. */
-  readonly extraTools?: boolean
+  /** Tools that nothing in the cluster needs. */
+  readonly extraTools?: readonly ExtraSet[]
 }
 
 interface Parts {
@@ -51,8 +51,7 @@ export function labUp(options: LabOptions = {}): Promise<LabInfo> {
         await upTasks(renderer).run()
         await writeRecord({ fingerprint: wanted, info: description })
       }
-      if (options.extraTools) await extraTasks(renderer).run()
-      else await linkExtraTools(false)
+      await extraTasks(renderer, options.extraTools ?? []).run()
       return description
     },
     () => process.stderr.write('waiting for another run of the lab\n'),
@@ -117,9 +116,10 @@ function upTasks(renderer: ListrRendererValue): Listr<Parts, ListrRendererValue>
   )
 }
 
-function extraTasks(renderer: ListrRendererValue): Listr<unknown, ListrRendererValue> {
-  const names = Object.keys(extraSets).join(', ')
-  return new Listr([{ title: `Build the extra tools: ${names}`, task: () => linkExtraTools(true) }], { renderer })
+function extraTasks(renderer: ListrRendererValue, names: readonly ExtraSet[]): Listr<unknown, ListrRendererValue> {
+  const title = `Build the extra tools: ${names.join(', ')}`
+  const link = (): Promise<void> => linkExtraTools(names)
+  return new Listr([{ title, task: link }], { renderer: names.length === 0 ? 'silent' : renderer })
 }
 
 function buildTasks(): { title: string; task: () => Promise<void> }[] {

@@ -5,8 +5,9 @@ import type { LabInfo } from './info.ts'
 import { labDown, labInfo, labUp } from './lab.ts'
 import { inState } from './paths.ts'
 import { labStatus } from './status.ts'
+import { type ExtraSet, extraNames } from './tools.ts'
 
-const usage = 'usage: npm run lab -- up [--tools all] | down | status | info | shell'
+const usage = 'usage: npm run lab -- up [--tools all|NAME,…] | down | status | info | shell'
 
 async function requireInfo(): Promise<LabInfo> {
   const info = await labInfo()
@@ -14,7 +15,7 @@ async function requireInfo(): Promise<LabInfo> {
   return info
 }
 
-const verbs: Readonly<Record<string, (extraTools: boolean) => Promise<void>>> = {
+const verbs: Readonly<Record<string, (extraTools: readonly ExtraSet[]) => Promise<void>>> = {
   up: async (extraTools) => {
     const started = Date.now()
     const info = await labUp({ extraTools })
@@ -44,14 +45,21 @@ const verbs: Readonly<Record<string, (extraTools: boolean) => Promise<void>>> = 
   },
 }
 
+function chosen(tools = ''): readonly ExtraSet[] | undefined {
+  if (tools === 'all') return extraNames
+  const names = tools.split(',').filter(Boolean)
+  const known = extraNames.filter((name) => names.includes(name))
+  return known.length === names.length ? known : undefined
+}
+
 /** Undefined when the command line is not one of the usage's. */
 function parse(): (() => Promise<void>) | undefined {
   try {
     const { values, positionals } = parseArgs({ options: { tools: { type: 'string' } }, allowPositionals: true })
     const verb = verbs[positionals[0] ?? '']
-    const extraTools = values.tools === 'all'
-    const odd = positionals.length > 1 || (values.tools !== undefined && !(extraTools && positionals[0] === 'up'))
-    return verb === undefined || odd ? undefined : () => verb(extraTools)
+    const extraTools = chosen(values.tools)
+    const odd = positionals.length > 1 || (values.tools !== undefined && positionals[0] !== 'up')
+    return verb === undefined || extraTools === undefined || odd ? undefined : () => verb(extraTools)
   } catch {
     return undefined
   }
@@ -59,7 +67,7 @@ function parse(): (() => Promise<void>) | undefined {
 
 const verb = parse()
 if (verb === undefined) {
-  process.stderr.write(`${usage}\n`)
+  process.stderr.write(`${usage}\ntools: ${extraNames.join(', ')}\n`)
   process.exitCode = 2
 } else {
   await verb().catch((error: unknown) => {

@@ -17,16 +17,20 @@ export async function linkTools(): Promise<void> {
   await link('registry', goSets.oci)
 }
 
-/** Those that some run has built; all, if they are to be built. */
-export async function linkExtraTools(build: boolean): Promise<void> {
-  for (const set of Object.values<GoSet>(extraSets)) {
-    if (!build && !isCached(await goRecipe(set))) continue
+export type ExtraSet = keyof typeof extraSets
+
+export const extraNames = Object.keys(extraSets) as readonly ExtraSet[]
+
+/** Those that some run has built, and these. */
+export async function linkExtraTools(wanted: readonly ExtraSet[]): Promise<void> {
+  for (const name of extraNames) {
+    const set: GoSet = extraSets[name]
+    if (!wanted.includes(name) && !isCached(await goRecipe(set))) continue
     for (const path of set.packages) await link(basename(path), set)
   }
 }
 
-/** One of the extra tools, built if the cache has it not; its path. */
-export async function extraTool(name: keyof typeof extraSets): Promise<string> {
-  await link(name, extraSets[name])
-  return join(tools, name)
+/** Path of one of the extra tools, built if the cache has it not. It stands beside the lab: suites on other clusters use it too. */
+export async function extraTool(name: ExtraSet, binary: string = name): Promise<string> {
+  return join(await buildGo(extraSets[name]), binary)
 }

@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { removeGroups } from '../../lab/cgroups.ts'
+import { until } from '../../lab/command.ts'
 import { installPackages } from '../../lab/debian.ts'
 import { eventually, type Run, type RunOptions, run } from '../cluster.ts'
 
@@ -17,7 +19,8 @@ const DOCKER = '/usr/bin/docker'
 
 /**
  * Starts dockerd with its own data, socket and containerd. It makes no bridge and no firewall rule: its containers use the
- * host's network or none, which is all a registry's client needs.
+ * host's network or none, which is all a registry's client needs. Its mounts are in a namespace that goes with it, and it
+ * goes with us however we end.
  */
 export async function startDocker(): Promise<Docker> {
   await installPackages({ 'docker.io': '/usr/sbin/dockerd' })
@@ -25,12 +28,14 @@ export async function startDocker(): Promise<Docker> {
   const host = `unix://${directory}/docker.sock`
   await mkdir(join(directory, 'config'))
   const log = await open(join(directory, 'log'), 'w')
+  const group = basename(directory)
   const daemon = spawn(
-    '/usr/sbin/dockerd',
+    'setpriv',
     [
+      ...['--pdeathsig=TERM', 'unshare', '--mount', '--propagation=private', '/usr/sbin/dockerd'],
       ...['--host', host, '--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
       ...['--pidfile', join(directory, 'pid'), '--bridge=none', '--iptables=false', '--ip6tables=false'],
-      ...['--ip-forward=false', '--shutdown-timeout=3'],
+      ...['--ip-forward=false', '--shutdown-timeout=3', '--cgroup-parent', `/${group}`],
     ],
     { stdio: ['ignore', log.fd, log.fd] },
   )
@@ -42,6 +47,7 @@ export async function startDocker(): Promise<Docker> {
   const stop = async (): Promise<void> => {
     await ended(daemon)
     await log.close()
+    await until("dockerd's cgroups are empty", async () => removeGroups(group), 10)
     await rm(directory, { recursive: true, force: true, maxRetries: 5 })
   }
   try {
