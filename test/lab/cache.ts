@@ -31,7 +31,7 @@ export async function cached(recipe: Recipe): Promise<Artefact> {
   const artefact = located(recipe)
   if (existsSync(artefact.directory)) return artefact
   await mkdir(cacheDirectory, { recursive: true })
-  const building = await mkdtemp(join(cacheDirectory, '.building-'))
+  const building = await mkdtemp(join(cacheDirectory, `.building-${process.pid}-`))
   try {
     await recipe.build(building)
     await rename(building, artefact.directory)
@@ -43,10 +43,11 @@ export async function cached(recipe: Recipe): Promise<Artefact> {
   return artefact
 }
 
-/** What killed builds left; called under the lab's lock, so no build of ours is under way. */
+/** What killed builds left. Suites build tools of theirs while another run brings its lab up: those are left alone. */
 export async function sweepCache(): Promise<void> {
-  const entries = await readdir(cacheDirectory).catch(() => [])
-  for (const entry of entries.filter((name) => name.startsWith('.building-'))) {
+  for (const entry of await readdir(cacheDirectory).catch(() => [])) {
+    const builder = /^\.building-(\d*)/.exec(entry)?.[1]
+    if (builder === undefined || existsSync(`/proc/${builder || 'none'}`)) continue
     await rm(join(cacheDirectory, entry), { recursive: true, force: true })
   }
 }

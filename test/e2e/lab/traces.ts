@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { state } from '../../lab/paths.ts'
 import { run } from '../cluster.ts'
 
 /** What a lab could leave on the machine, by kind; other people's things are in it too, so compare it with an earlier one. */
@@ -58,16 +59,16 @@ const groupsIn = (hierarchy: string): string[] => {
   }
 }
 
-/** By program, of those that a lab runs or that stand on its files: ids and arguments of unrelated ones change all the time. */
+/** Programs that a lab runs, and whatever else stands on its files; of the rest some come and go all the time. */
 function processes(): string[] {
+  const program = /^(etcd|containerd|containerd-shim.*|runc|envoy|pilot-.*|coredns|istioctl|kubernetes|ctr)$/
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((id) => {
       try {
-        const program = readlinkSync(`/proc/${id}/exe`)
         const words = readFileSync(`/proc/${id}/cmdline`, 'utf8').replaceAll('\0', ' ')
-        const ours = /regctl-lab|containerd|\/(etcd|envoy|pilot-|coredns|runc|istioctl|kubernetes|registry)/
-        return ours.test(`${program} ${words}`) && !words.includes('vitest') ? [`${id} ${words}`] : []
+        const ours = program.test(basename(readlinkSync(`/proc/${id}/exe`))) || words.includes(state)
+        return ours ? [`${id} ${words}`] : []
       } catch {
         // Gone meanwhile, or of the kernel.
         return []

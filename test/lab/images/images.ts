@@ -23,8 +23,12 @@ const partsOf: Readonly<Record<string, readonly GoSet[]>> = {
 }
 
 /** The archive's recipe: it changes with its parts, with Debian's versions and with the code that lays it out. */
-async function archiveRecipe(name: string, recipe: ImageRecipe): Promise<Recipe> {
-  const parts = await Promise.all((partsOf[name] ?? []).map(async (set) => located(await goRecipe(set)).key))
+export async function archiveRecipe(
+  name: string,
+  recipe: ImageRecipe,
+  sets: readonly GoSet[] = partsOf[name] ?? [],
+): Promise<Recipe> {
+  const parts = await Promise.all(sets.map(async (set) => located(await goRecipe(set)).key))
   const envoy = name === 'proxyv2' ? [located(await envoyRecipe()).key] : []
   const layout = await texts(import.meta.dirname, ['archive.ts', 'rootfs.ts'])
   return {
