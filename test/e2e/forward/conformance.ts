@@ -30,15 +30,16 @@ export async function conformance(port: number, repositories: readonly [string, 
   }
 }
 
-/** Names carry digests of random content, and some come more than once: then in order. */
-function* casesOf(report: string): Generator<readonly [string, string]> {
-  const seen = new Map<string, number>()
-  for (const [, full = '', status = ''] of report.matchAll(/<testcase name="([^"]*)"[^>]* status="([^"]*)"/g)) {
-    const name = full.replace(/[0-9a-f]{32,}/g, '…')
-    const count = (seen.get(name) ?? 0) + 1
-    seen.set(name, count)
-    yield [count === 1 ? name : `${name} (${count})`, status]
-  }
+/** Names carry digests of random content. Many come more than once, in an order that changes: then by status. */
+function casesOf(report: string): readonly (readonly [string, string])[] {
+  const all = [...report.matchAll(/<testcase name="([^"]*)"[^>]* status="([^"]*)"/g)]
+  const byName = Map.groupBy(all, ([, name = '']) => name.replace(/[0-9a-f]{32,}/g, '…'))
+  return [...byName].flatMap(([name, cases]) =>
+    cases
+      .map(([, , status = '']) => status)
+      .sort()
+      .map((status, index) => [index === 0 ? name : `${name} (${index + 1})`, status] as const),
+  )
 }
 
 /** The cases that came out otherwise than in `before`, with both. */
