@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { extraTool } from '../../lab/tools.ts'
 import { run } from '../cluster.ts'
 
-/** Status (`passed`, `failed`, `skipped`, `disabled`) by the name of the case. */
+/** Status (`passed`, `failure`, `skipped`) by the name of the case. */
 export type Cases = ReadonlyMap<string, string>
 
 /** The OCI distribution conformance suite against `localhost:PORT`, in two repositories that the caller may write and delete in. */
