@@ -40,6 +40,8 @@ export default async function setup(_project: TestProject): Promise<() => Promis
     process.env.KUBECONFIG = kubeconfig
   }
   process.env.PATH = path.join(delimiter)
+  // kubectl's, so that what it keeps of a disposable cluster goes with it.
+  process.env.KUBECACHEDIR = join(directory, 'kube-cache')
   try {
     process.env.REGCTL_BIN = await install(directory)
   } catch (error) {

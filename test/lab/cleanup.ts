@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { readdir, readFile, readlink, rm, rmdir } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { processesInTree, removeGroups } from './cgroups.ts'
@@ -7,6 +8,8 @@ import { run, succeeds, until } from './command.ts'
 import { bridge, controlPlaneIp, forwardRules, places } from './network.ts'
 import { inState, state } from './paths.ts'
 import { restoreSysctls } from './sysctls.ts'
+
+const deviceSocket = '/var/lib/kubelet/device-plugins/kubelet.sock'
 
 /** Removes a lab in any condition, by what marks it as the lab's and not by what a record says was started. */
 export async function removeLab(): Promise<void> {
@@ -96,9 +99,21 @@ async function removeStrayFiles(): Promise<void> {
     const path = join('/var/lib/cni/results', file)
     if ((await readFile(path, 'utf8').catch(() => '')).includes(`"${state}/`)) await rm(path)
   }
+  // Not below the kubelet's root directory; one that answers is another kubelet's.
+  if (!(await answers(deviceSocket))) await rm(deviceSocket, { force: true })
+  await removeEmpty('/var/lib/kubelet/device-plugins', '/var/lib/kubelet')
   await rm(join(homedir(), '.kube', 'cache', 'discovery', `${controlPlaneIp}_6443`), { recursive: true, force: true })
   await removeEmpty('/var/log/containers', '/var/lib/cni/results', '/var/lib/cni')
 }
+
+const answers = (socket: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const connection = connect(socket, () => {
+      connection.destroy()
+      resolve(true)
+    })
+    connection.once('error', () => resolve(false))
+  })
 
 async function removeEmpty(...directories: readonly string[]): Promise<void> {
   for (const directory of directories) await rmdir(directory).catch(() => undefined)

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readFile, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { removeGroups } from '../../lab/cgroups.ts'
@@ -35,7 +35,14 @@ export async function startDocker(): Promise<Docker> {
       ...['--pdeathsig=TERM', 'unshare', '--mount', '--propagation=private', '/usr/sbin/dockerd'],
       ...['--host', host, '--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
       ...['--pidfile', join(directory, 'pid'), '--bridge=none', '--iptables=false', '--ip6tables=false'],
-      ...['--ip-forward=false', '--shutdown-timeout=3', '--cgroup-parent', `/${group}`],
+      ...[
+        '--ip-forward=false',
+        '--shutdown-timeout=3',
+        '--deprecated-key-path',
+        join(directory, 'key.json'),
+        '--cgroup-parent',
+        `/${group}`,
+      ],
     ],
     { stdio: ['ignore', log.fd, log.fd] },
   )
@@ -48,6 +55,15 @@ export async function startDocker(): Promise<Docker> {
     await ended(daemon)
     await log.close()
     await until("dockerd's cgroups are empty", async () => removeGroups(group), 10)
+    // Named by no setting; they stay where somebody else uses them.
+    for (const path of [
+      '/opt/containerd/bin',
+      '/opt/containerd/lib',
+      '/opt/containerd',
+      '/run/docker/plugins',
+      '/run/docker',
+    ])
+      await rmdir(path).catch(() => undefined)
     await rm(directory, { recursive: true, force: true, maxRetries: 5 })
   }
   try {

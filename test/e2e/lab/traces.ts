@@ -20,6 +20,7 @@ const lines = async (...argv: readonly string[]): Promise<string[]> =>
 const DIRECTORIES = [
   ...['/var/lib', '/var/lib/cni', '/var/lib/cni/results', '/var/log', '/var/log/containers', '/var/log/pods'],
   ...['/run', '/run/netns', '/run/containerd', '/run/containerd/s', '/etc/cni', '/etc/kubernetes', '/opt', '/'],
+  ...['/var/lib/kubelet', '/var/lib/kubelet/device-plugins'],
   ...['/root/.kube', '/root/.kube/cache', '/root/.kube/cache/discovery'],
 ]
 

@@ -1,3 +1,4 @@
+import { chmod } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cached } from '../cache.ts'
 import { buildGo, extraSets, moduleDirectory } from '../go-build.ts'
@@ -22,10 +23,10 @@ const recipes = {
       await rootfs.busybox()
       for (const name of ['buildkitd', 'buildctl']) await rootfs.copy(join(programs, name), `/usr/bin/${name}`)
       await rootfs.program('/usr/sbin/runc', '/usr/bin/buildkit-runc')
-      await rootfs.copy(
-        join(module, 'examples/buildctl-daemonless/buildctl-daemonless.sh'),
-        '/usr/bin/buildctl-daemonless.sh',
-      )
+      const script = join(module, 'examples/buildctl-daemonless/buildctl-daemonless.sh')
+      await rootfs.copy(script, '/usr/bin/buildctl-daemonless.sh')
+      // The module cache keeps no executable bit.
+      await chmod(join(rootfs.root, 'usr/bin/buildctl-daemonless.sh'), 0o755)
       await rootfs.directory('/var/lib/buildkit')
     },
   },
