@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, open, readFile, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -17,6 +18,12 @@ export type Docker = AsyncDisposable & {
 
 const DOCKER = '/usr/bin/docker'
 
+/** What dockerd and its containerd make whatever they are told, the deepest first. */
+const STRAYS = [
+  ...['/etc/docker/key.json', '/etc/docker', '/run/docker/plugins', '/run/docker'],
+  ...['/opt/containerd/bin', '/opt/containerd/lib', '/opt/containerd'],
+]
+
 /**
  * Starts dockerd with its own data, socket and containerd. It makes no bridge and no firewall rule: its containers use the
  * host's network or none, which is all a registry's client needs. Its mounts are in a namespace that goes with it, and it
@@ -29,20 +36,14 @@ export async function startDocker(): Promise<Docker> {
   await mkdir(join(directory, 'config'))
   const log = await open(join(directory, 'log'), 'w')
   const group = basename(directory)
+  const strays = STRAYS.filter((path) => !existsSync(path))
   const daemon = spawn(
     'setpriv',
     [
       ...['--pdeathsig=TERM', 'unshare', '--mount', '--propagation=private', '/usr/sbin/dockerd'],
       ...['--host', host, '--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
       ...['--pidfile', join(directory, 'pid'), '--bridge=none', '--iptables=false', '--ip6tables=false'],
-      ...[
-        '--ip-forward=false',
-        '--shutdown-timeout=3',
-        '--deprecated-key-path',
-        join(directory, 'key.json'),
-        '--cgroup-parent',
-        `/${group}`,
-      ],
+      ...['--ip-forward=false', '--shutdown-timeout=3', '--cgroup-parent', `/${group}`],
     ],
     { stdio: ['ignore', log.fd, log.fd] },
   )
@@ -55,15 +56,7 @@ export async function startDocker(): Promise<Docker> {
     await ended(daemon)
     await log.close()
     await until("dockerd's cgroups are empty", async () => removeGroups(group), 10)
-    // Named by no setting; they stay where somebody else uses them.
-    for (const path of [
-      '/opt/containerd/bin',
-      '/opt/containerd/lib',
-      '/opt/containerd',
-      '/run/docker/plugins',
-      '/run/docker',
-    ])
-      await rmdir(path).catch(() => undefined)
+    await removeStrays(strays)
     await rm(directory, { recursive: true, force: true, maxRetries: 5 })
   }
   try {
@@ -79,6 +72,14 @@ export async function startDocker(): Promise<Docker> {
     throw error
   }
   return { host, run: docker, [Symbol.asyncDispose]: stop }
+}
+
+/** Of what was not there before. Directories go when they are empty: somebody else's dockerd may have come meanwhile. */
+async function removeStrays(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    if (path.endsWith('.json')) await rm(path, { force: true })
+    else await rmdir(path).catch(() => undefined)
+  }
 }
 
 /** dockerd ends its containers and its containerd by itself on SIGTERM. */
