@@ -1,6 +1,7 @@
 import { type Installation, nodeNamespace } from '../../domain/installation.ts'
 import { OTHER_TYPES, OWNED_TYPES, WORKLOAD_KINDS } from '../../domain/kinds.ts'
 import { describeRef, type KubeObject, type ObjectRef, refOf } from '../../domain/kube-object.ts'
+import { GRANT_LABEL } from '../../domain/policy/grant.ts'
 import { clusterError, conflictError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { findInstalled } from '../cluster/installed.ts'
@@ -98,14 +99,8 @@ async function podsGone(
 
 /** Granted namespaces get back the labels and Sidecars they had. */
 async function tidyBuilders(ports: Ports, at: Installation, owned: readonly KubeObject[]): Promise<void> {
-  const names = new Set(
-    owned.filter((object) => object.kind === 'Sidecar').map((object) => object.metadata.namespace ?? ''),
-  )
-  for (const policy of owned)
-    if (policy.metadata.labels?.['regctl.dev/grant'] !== undefined)
-      names.add(policy.metadata.labels['regctl.dev/grant'])
-  for (const name of names) {
-    if (name === at.namespace || name === nodeNamespace(at)) continue
+  // Policies and Sidecars carry it alike, so that one of them left behind is enough.
+  for (const name of new Set(owned.flatMap(({ metadata }) => metadata.labels?.[GRANT_LABEL] ?? []))) {
     const namespace = await ports.kube.get(namespaceRef(name))
     if (namespace !== undefined) await tidyNamespace(ports, at, namespace, [])
   }
