@@ -3,6 +3,7 @@ import net, { type Socket } from 'node:net'
 import type { V1Pod } from '@kubernetes/client-node'
 import { type Supervised, supervise } from '../exec.ts'
 import { forwardedPort, type KubectlTarget, kubectlTrouble, portForwardArgs } from '../kubectl.ts'
+import { StallWatch } from './stall-watch.ts'
 
 const START_LIMIT = 20_000
 
@@ -23,13 +24,21 @@ export class KubectlChild {
   readonly #process: Supervised
   readonly #streams = new Set<Socket>()
   readonly #listening: Promise<void>
+  readonly #watch: StallWatch
   #listens: () => void = () => {}
   #port = 0
   #alive = true
   #retired = false
 
-  constructor(kubectl: string, target: KubectlTarget, pod: V1Pod, port: number) {
+  constructor(
+    kubectl: string,
+    target: KubectlTarget,
+    pod: V1Pod,
+    port: number,
+    onStall: (child: KubectlChild) => void,
+  ) {
     this.pod = pod
+    this.#watch = new StallWatch(this.#streams, () => onStall(this))
     this.#address = ownAddress(process.platform)
     this.#listening = new Promise((resolve) => {
       this.#listens = resolve
@@ -45,6 +54,7 @@ export class KubectlChild {
     })
     this.ended = this.#process.ended.then(({ stderr }) => {
       this.#alive = false
+      this.#watch.stop()
       // What is left of its streams hangs on nothing any more.
       for (const stream of this.#streams) stream.destroy()
       return kubectlTrouble(stderr)
@@ -57,6 +67,11 @@ export class KubectlChild {
 
   get retired(): boolean {
     return this.#retired
+  }
+
+  /** A client takes nothing, and whoever else comes this way waits for it. */
+  get stalled(): boolean {
+    return this.#watch.stalled
   }
 
   /** Bytes moved so far by connections that are open. */

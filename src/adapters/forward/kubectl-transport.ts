@@ -19,6 +19,8 @@ type Options = {
 /** Also keeps load balancers from dropping an idle tunnel. */
 const PROBE_EVERY = 30_000
 const PROBE_LIMIT = 5_000
+/** How many may be left to clients that take nothing. */
+const HELD_UP = 3
 
 /** `kubectl port-forward`, started anew whenever it ends, for the pod that is Ready then. */
 export class KubectlTransport implements Transport {
@@ -106,7 +108,7 @@ export class KubectlTransport implements Transport {
 
   #start(pod: ConstructorParameters<typeof KubectlChild>[2]): KubectlChild {
     const { kubectl, target } = this.#options
-    const child = new KubectlChild(kubectl, target, pod, target.port)
+    const child = new KubectlChild(kubectl, target, pod, target.port, (stalled) => this.#avoid(stalled))
     this.#children.add(child)
     void child.ended.then(() => this.#children.delete(child))
     return child
@@ -116,7 +118,18 @@ export class KubectlTransport implements Transport {
   #follow(): void {
     const child = this.#current
     if (child === undefined || this.#options.pods.stays(child.pod)) return
-    this.#current = undefined
+    this.#retire(child)
+  }
+
+  /** A client holds it up: what comes gets the next one, what stalls may stay for as long as few do. */
+  #avoid(child: KubectlChild): void {
+    if (!child.retired) this.#retire(child)
+    const held = [...this.#children].filter(({ retired, stalled }) => retired && stalled)
+    for (const oldest of held.slice(0, -HELD_UP)) oldest.stop()
+  }
+
+  #retire(child: KubectlChild): void {
+    if (this.#current === child) this.#current = undefined
     child.retire()
     this.#wakeUp()
   }

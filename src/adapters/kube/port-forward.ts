@@ -85,7 +85,7 @@ class PortStream extends Duplex {
   #heard = Date.now()
 
   constructor(socket: WebSocket) {
-    super({ readableHighWaterMark: 256 * 1024, writableHighWaterMark: 256 * 1024 })
+    super({ readableHighWaterMark: 64 * 1024, writableHighWaterMark: 256 * 1024 })
     this.#socket = socket
     // http attaches its own listener, but only from the request on.
     this.on('error', () => {})
