@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { hasStalled, inTheWay, watched } from '../../src/domain/forward/stall.ts'
+import { hasStalled, inTheWay, watched } from '../../../src/domain/forward/stall.ts'
 
 const held = { read: 10, written: 5, held: true }
 const free = { read: 10, written: 5, held: false }
