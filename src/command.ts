@@ -2,7 +2,7 @@ import { Command, Flags } from '@oclif/core'
 import type { BackgroundPorts, ConnectOptions, LocalPorts } from './context.ts'
 import { registryNamespace } from './domain/installation.ts'
 import { RegctlError } from './errors.ts'
-import type { Ports, SkaffoldPorts } from './ports.ts'
+import type { BuildPorts, Ports, SkaffoldPorts } from './ports.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 
@@ -48,6 +48,12 @@ export abstract class RegctlCommand extends Command {
   protected async skaffoldPorts(flags: ConnectionFlags): Promise<SkaffoldPorts> {
     const { connectSkaffold } = await import('./context.ts')
     return connectSkaffold(this.#connection(flags))
+  }
+
+  /** What a build in the cluster takes. */
+  protected async buildPorts(flags: ConnectionFlags): Promise<BuildPorts> {
+    const { connectBuild } = await import('./context.ts')
+    return connectBuild(this.#connection(flags))
   }
 
   /** The same, and what a forward on this machine needs. */

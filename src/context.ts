@@ -1,4 +1,4 @@
-import type { Clock, Daemons, ForwardPorts, Listeners, Ports, SkaffoldPorts } from './ports.ts'
+import type { BuildPorts, Clock, Daemons, ForwardPorts, Listeners, Ports, SkaffoldPorts } from './ports.ts'
 
 export type LocalOptions = {
   /** The package's directory, oclif's `config.root`. */
@@ -33,6 +33,24 @@ export async function connectSkaffold(options: ConnectOptions): Promise<Skaffold
     import('./adapters/local-registry.ts'),
   ])
   return { ...ports, files: localFiles(), localRegistry }
+}
+
+export async function connectBuild(options: ConnectOptions): Promise<BuildPorts> {
+  const [ports, { buildContexts }, { openBuildPods, openCluster }, { systemClock }] = await Promise.all([
+    connect(options),
+    import('./adapters/build-contexts.ts'),
+    import('./adapters/kube/client.ts'),
+    import('./adapters/clock.ts'),
+  ])
+  // What is to be cleaned up is to be so after an interrupt, which ends every request of the other connection.
+  const { kube: cleanup } = openCluster({ ...options, clock: systemClock, signal: new AbortController().signal })
+  return {
+    ...ports,
+    contexts: buildContexts,
+    buildPods: openBuildPods({ ...options, clock: systemClock }),
+    cleanup,
+    log: (chunk) => void process.stderr.write(chunk),
+  }
 }
 
 export type BackgroundPorts = { readonly daemons: Daemons; readonly listeners: Listeners; readonly clock: Clock }

@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { ForwardReport, Traffic } from './domain/forward/forward-report.ts'
 import type { PortHolder } from './domain/forward/port-holder.ts'
 import type { KubeObject, ObjectRef } from './domain/kube-object.ts'
@@ -238,4 +238,42 @@ export type ForwardPorts = Ports & {
   readonly forwards: PortForwards
   readonly listeners: Listeners
   readonly programs: Programs
+}
+
+/** A build context on its way: what it sends, and the path of the Dockerfile in it. */
+export type PackedContext = {
+  /** A gzipped tar archive; errors of reading the files come out of it. */
+  readonly archive: Readable
+  readonly dockerfile: string
+}
+
+/** Directories of this machine that images are built from. */
+export interface BuildContexts {
+  /** Without what its ignore file names. @throws precondition and usage errors */
+  pack(directory: string, dockerfile: string | undefined): Promise<PackedContext>
+}
+
+/** The pods of builds. */
+export interface BuildPods {
+  /** Sends it all to the container's stdin and closes that. */
+  send(namespace: string, pod: string, container: string, content: Readable, signal: AbortSignal): Promise<void>
+  /** Tells the container's log from this byte on, until it ends or the connection does. */
+  follow(
+    namespace: string,
+    pod: string,
+    container: string,
+    from: number,
+    tell: (chunk: Uint8Array) => void,
+    signal: AbortSignal,
+  ): Promise<void>
+}
+
+/** What a build in the cluster takes. */
+export type BuildPorts = Ports & {
+  readonly contexts: BuildContexts
+  readonly buildPods: BuildPods
+  /** Works after the command was interrupted, too. */
+  readonly cleanup: Pick<Kube, 'remove'>
+  /** Where the log goes. */
+  readonly log: (chunk: Uint8Array) => void
 }

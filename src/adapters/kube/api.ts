@@ -70,17 +70,22 @@ export class Api {
 
   /** The objects of a watch, one a line, until the server ends it. Nothing is tried again here. */
   async *watch(request: ApiRequest, signal: AbortSignal): AsyncGenerator<WatchEvent> {
+    const decoder = new TextDecoder()
+    let rest = ''
+    for await (const chunk of this.stream(request, signal)) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) if (line !== '') yield JSON.parse(line) as WatchEvent
+    }
+  }
+
+  /** A body as it comes. Nothing is tried again here. */
+  async *stream(request: ApiRequest, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     const { status, body } = await this.#open(request, signal)
     if (status !== 200) throw statusError(status, await body.text(), request.about, this.target)
     const stream = body.stream?.() as unknown as AsyncIterable<Uint8Array> | null | undefined
-    const decoder = new TextDecoder()
-    let rest = ''
     try {
-      for await (const chunk of stream ?? []) {
-        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
-        rest = lines.pop() ?? ''
-        for (const line of lines) if (line !== '') yield JSON.parse(line) as WatchEvent
-      }
+      for await (const chunk of stream ?? []) yield chunk
     } catch (cause) {
       throw connectionError(cause, request.about, this.target)
     }

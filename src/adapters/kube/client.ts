@@ -1,7 +1,8 @@
 import { KubeConfig } from '@kubernetes/client-node'
 import { preconditionError } from '../../errors.ts'
-import type { Clock, Kube, Pods } from '../../ports.ts'
+import type { BuildPods, Clock, Kube, Pods } from '../../ports.ts'
 import { Api } from './api.ts'
+import { ClusterBuildPods } from './build-pods.ts'
 import { ClusterObjects } from './objects.ts'
 import { ClusterPods } from './pods.ts'
 
@@ -17,6 +18,11 @@ export function openCluster(options: ClusterOptions): { readonly kube: Kube; rea
   const config = loadKubeConfig(options)
   const api = new Api(config, options.clock, options.signal)
   return { kube: new ClusterObjects(api), pods: new ClusterPods(config, api) }
+}
+
+export function openBuildPods(options: ClusterOptions): BuildPods {
+  const config = loadKubeConfig(options)
+  return new ClusterBuildPods(config, new Api(config, options.clock, options.signal))
 }
 
 export function loadKubeConfig(options: Pick<ClusterOptions, 'context' | 'kubeconfig'>): KubeConfig {

@@ -1,13 +1,11 @@
 import { Duplex } from 'node:stream'
 import type { KubeConfig } from '@kubernetes/client-node'
 import WebSocket from 'ws'
-import type { RegctlError } from '../../errors.ts'
-import { connectionError, credentialsError, statusError, type Target } from './errors.ts'
+import { dial } from './dial.ts'
 
 const DATA = 0
 const ERRORS = 1
 
-const HANDSHAKE_LIMIT = 15_000
 /** What may wait to be written before the writer has to. */
 const BUFFERED = 512 * 1024
 const PING = 20_000
@@ -27,54 +25,12 @@ export async function openPort(
   signal?: AbortSignal,
 ): Promise<Duplex> {
   const about = `reach port ${port} of pod ${namespace}/${pod}`
-  const server = (config.getCurrentCluster()?.server ?? '').replace(/\/+$/, '')
-  const target = { context: config.getCurrentContext(), server }
-  const options: WebSocket.ClientOptions = {}
-  await config
-    .applyToHTTPSOptions(options as Parameters<KubeConfig['applyToHTTPSOptions']>[0])
-    .catch((cause: unknown) => {
-      throw credentialsError(cause, target)
-    })
-  signal?.throwIfAborted()
   const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward?ports=${port}`
-  const socket = new WebSocket(server.replace(/^http/, 'ws') + path, ['v4.channel.k8s.io'], {
-    ...options,
-    handshakeTimeout: HANDSHAKE_LIMIT,
-    perMessageDeflate: false,
-    // Masks defend proxies against scripts in a browser; here they would cost a pass over every byte on both sides.
-    generateMask: (mask) => void mask.fill(0),
-  })
+  const { socket, opened } = await dial(config, path, ['v4.channel.k8s.io'], about, signal)
   // Before it opens: the first message comes in the same turn.
   const stream = new PortStream(socket)
-  await opened(socket, about, target, signal)
+  await opened()
   return stream
-}
-
-function opened(socket: WebSocket, about: string, target: Target, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: RegctlError | unknown): void => {
-      signal?.removeEventListener('abort', abort)
-      socket.on('error', () => {})
-      socket.terminate()
-      reject(error)
-    }
-    const abort = (): void => fail(signal?.reason)
-    signal?.addEventListener('abort', abort, { once: true })
-    socket.once('unexpected-response', (_request, response) => {
-      let body = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => {
-        body = (body + chunk).slice(0, 4_096)
-      })
-      response.on('error', () => {})
-      response.on('close', () => fail(statusError(response.statusCode ?? 0, body, about, target)))
-    })
-    socket.once('error', (cause) => fail(connectionError(cause, about, target)))
-    socket.once('open', () => {
-      signal?.removeEventListener('abort', abort)
-      resolve()
-    })
-  })
 }
 
 class PortStream extends Duplex {

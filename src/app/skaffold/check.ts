@@ -10,12 +10,13 @@ import {
 } from '../../domain/skaffold/check.ts'
 import { settingsFor } from '../../domain/skaffold/global-config.ts'
 import { isLocalCluster } from '../../domain/skaffold/images.ts'
-import { NATIVE_SIDECAR } from '../../domain/skaffold/kaniko.ts'
+import { KANIKO_LABEL, NATIVE_SIDECAR } from '../../domain/skaffold/kaniko.ts'
 import { parseYaml } from '../../domain/skaffold/yaml-text.ts'
 import { RegctlError } from '../../errors.ts'
 import type { SkaffoldPorts } from '../../ports.ts'
 import { namespaceRef } from '../grant/grants.ts'
-import { admitted, type ClusterFacts, clusterFacts, listensFor } from './cluster.ts'
+import { listensFor } from '../grant/listener.ts'
+import { admitted, type ClusterFacts, clusterFacts } from './cluster.ts'
 import type { SkaffoldInput } from './init.ts'
 import { type Project, readProject } from './project.ts'
 import { contentOf, readGlobal } from './settings.ts'
@@ -100,7 +101,7 @@ async function checkPods({ kube }: SkaffoldPorts, { at }: ClusterFacts, use: Clu
     const { proxy, contextFirst } = await admitted(kube, use)
     if (proxy === 'none')
       return say(`builds in namespace "${namespace}" get no Istio proxy, so they have no localhost:${at.port}`, grant)
-    const listener = (await listensFor(kube, at, use))
+    const listener = (await listensFor(kube, at, use.namespace, { ...use.labels, ...KANIKO_LABEL }))
       ? []
       : say(`builds in namespace "${namespace}" have no listener on localhost:${at.port}`, grant)
     return [...listener, ...(proxy === 'classic' ? classic(use) : contextFirst ? [] : say(...wrongOrder(namespace)))]

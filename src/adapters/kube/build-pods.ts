@@ -1,0 +1,50 @@
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { KubeConfig } from '@kubernetes/client-node'
+import { RegctlError } from '../../errors.ts'
+import type { BuildPods } from '../../ports.ts'
+import type { Api } from './api.ts'
+import { openStdin } from './attach.ts'
+
+export class ClusterBuildPods implements BuildPods {
+  readonly #config: KubeConfig
+  readonly #api: Api
+
+  constructor(config: KubeConfig, api: Api) {
+    this.#config = config
+    this.#api = api
+  }
+
+  async send(namespace: string, pod: string, container: string, content: Readable, signal: AbortSignal): Promise<void> {
+    const { stdin, finished } = await openStdin(this.#config, namespace, pod, container, signal)
+    try {
+      await pipeline(content, stdin, { signal })
+      await finished
+    } catch (error) {
+      // What ended the connection says more than that it ended.
+      throw stdin.errored instanceof RegctlError && !(error instanceof RegctlError) ? stdin.errored : error
+    }
+  }
+
+  async follow(
+    namespace: string,
+    pod: string,
+    container: string,
+    from: number,
+    tell: (chunk: Uint8Array) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let skip = from
+    const request = {
+      method: 'GET',
+      path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/log`,
+      query: { container, follow: 'true' },
+      about: `read the log of ${container} in pod ${namespace}/${pod}`,
+    } as const
+    for await (const chunk of this.#api.stream(request, signal)) {
+      const rest = chunk.subarray(Math.min(skip, chunk.length))
+      skip -= chunk.length - rest.length
+      if (rest.length > 0) tell(rest)
+    }
+  }
+}

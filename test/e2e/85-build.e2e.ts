@@ -1,0 +1,140 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { apply, pod, ready } from './attacks/kit.ts'
+import { classicSidecars } from './build/classic.ts'
+import { expectNothingLeft, kubeconfigOf, running } from './build/kit.ts'
+import { ensureNamespaces } from './clients.ts'
+import { kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { images, upFlags } from './images.ts'
+
+const BUILDS = 'e2e-build'
+const SLOW = 'e2e-build-slow'
+const CLASSIC = 'e2e-build-classic'
+const DIGEST = /^sha256:[0-9a-f]{64}$/
+
+let directory: string
+let context: string
+
+const build = (...args: readonly string[]) => regctl(['build', '--builder-image', images.kaniko, ...args])
+
+beforeAll(async () => {
+  await regctlOk(['up', ...upFlags])
+  directory = await mkdtemp(join(tmpdir(), 'regctl-build-'))
+  context = join(directory, 'context')
+  await mkdir(join(context, 'files', 'lost'), { recursive: true })
+  await writeFile(join(context, '.dockerignore'), '**/lost\n*.log\n')
+  await writeFile(join(context, 'Dockerfile'), 'FROM scratch\nARG VERSION\nLABEL version=$VERSION\nCOPY files /\n')
+  await writeFile(join(context, 'bad.Dockerfile'), 'FROM scratch\nCOPY nothing /\n')
+  await writeFile(join(context, 'files', 'run.sh'), '#!/bin/sh\n')
+  await chmod(join(context, 'files', 'run.sh'), 0o755)
+  await writeFile(join(context, 'files', 'lost', 'secret'), 'secret')
+  await symlink('run.sh', join(context, 'files', 'link'))
+  await ensureNamespaces(BUILDS, CLASSIC, SLOW)
+  await regctlOk(['grant', BUILDS, 'built'])
+  await regctlOk(['grant', CLASSIC, 'classic'])
+  await regctlOk(['grant', SLOW, 'slow'])
+})
+
+afterAll(async () => {
+  await rm(directory, { recursive: true, force: true })
+  await kubectlOk(['delete', 'namespace', BUILDS, CLASSIC, SLOW, '--ignore-not-found', '--wait=false'])
+})
+
+describe.concurrent('Kaniko', () => {
+  test('builds what the context holds and prints the digest alone on stdout', async () => {
+    const { stdout, stderr, exitCode } = await build(context, '-t', 'built/app:1', '--build-arg', 'VERSION=7')
+    expect(exitCode, stderr).toBe(0)
+    expect(stdout).toMatch(DIGEST)
+    expect(stderr).toContain('COPY files /')
+    expect(stderr).toContain(`Pushed localhost:5000/built/app:1 as default of ${BUILDS}`)
+    await apply(pod(BUILDS, 'reader'))
+    await ready(BUILDS, 'reader')
+    const inPod = (script: string) =>
+      kubectlOk(['exec', '-n', BUILDS, 'reader', '-c', 'main', '--', 'sh', '-c', script])
+    expect(await inPod('crane digest localhost:5000/built/app:1')).toBe(stdout)
+    const files = await inPod('crane export localhost:5000/built/app:1 - | tar -tvf -')
+    expect(files).toMatch(/^-rwxr-xr-x .* run\.sh$/m)
+    expect(files).toMatch(/^l.* link -> run\.sh$/m)
+    expect(files).not.toContain('lost')
+    expect(JSON.parse(await inPod('crane config localhost:5000/built/app:1')).config.Labels).toEqual({ version: '7' })
+  })
+
+  test('as a builder of Skaffold it goes by the environment', async () => {
+    const env = { IMAGE: 'localhost:5000/built/skaffold:2', PUSH_IMAGE: 'true', BUILD_CONTEXT: context }
+    const { stdout, stderr, exitCode } = await regctl(['build', '--json', '--builder-image', images.kaniko], { env })
+    expect(exitCode, stderr).toBe(0)
+    expect(JSON.parse(stdout)).toEqual({
+      image: 'localhost:5000/built/skaffold:2',
+      digest: expect.stringMatching(DIGEST),
+      namespace: BUILDS,
+      serviceAccount: 'default',
+      builder: 'kaniko',
+    })
+    const unpushed = await regctl(['build'], { env: { ...env, PUSH_IMAGE: 'false' } })
+    expect([unpushed.exitCode, unpushed.stderr]).toEqual([3, expect.stringContaining('can only be pushed')])
+  })
+
+  test('a repository without a grant: nothing is started, and the grant command is named', async () => {
+    const { stdout, stderr, exitCode } = await build(context, '-t', 'stranger/app:1', '--build-namespace', BUILDS)
+    expect([stdout, exitCode]).toEqual(['', 3])
+    expect(stderr).toContain(`namespace "${BUILDS}" may not push stranger/app`)
+    expect(stderr).toContain(`regctl grant ${BUILDS} stranger`)
+    expect(stderr).not.toContain('Start the build')
+  })
+
+  test('who may build but not read the grants gets the refusal of the registry, with the grant command', async () => {
+    const kubeconfig = await kubeconfigOf(directory, BUILDS, 'developer')
+    const args = ['--kubeconfig', kubeconfig, '--build-namespace', BUILDS]
+    const allowed = await build(context, '-t', 'built/developer:1', ...args)
+    expect(allowed.exitCode, allowed.stderr).toBe(0)
+    const refused = await build(context, '-t', 'stranger/app:1', ...args)
+    expect([refused.stdout, refused.exitCode]).toEqual(['', 5])
+    expect(refused.stderr).toContain('BUILD_FAILED')
+    expect(refused.stderr).toContain(`regctl grant ${BUILDS} stranger`)
+  })
+
+  test('a build that fails tells why and leaves nothing', async () => {
+    const file = join(context, 'bad.Dockerfile')
+    const { stdout, stderr, exitCode } = await build(context, '-t', 'built/bad:1', '-f', file)
+    expect([stdout, exitCode], stderr).toEqual(['', 5])
+    expect(stderr).toMatch(/BUILD_FAILED|failed: .*nothing/)
+  })
+
+  test('an image of the builder that does not come is said', async () => {
+    const missing = ['--builder-image', 'localhost:5000/built/no-such-builder:1']
+    const { stderr, exitCode } = await regctl(['build', context, '-t', 'built/app:2', ...missing])
+    expect(exitCode).toBe(5)
+    expect(stderr).toContain('no-such-builder')
+  })
+
+  test('Ctrl-C removes the pod', async () => {
+    // A context that never ends, so that the build is in the middle of it.
+    const slow = join(directory, 'slow')
+    await mkdir(slow)
+    await writeFile(join(slow, 'Dockerfile'), 'FROM scratch\nCOPY . /\n')
+    await writeFile(join(slow, 'large'), Buffer.alloc(300_000_000, 'x'))
+    const args = ['build', slow, '-t', 'slow/app:1', '--builder-image', images.kaniko]
+    const child = spawn(process.env.REGCTL_BIN ?? '', args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    await running(child)
+    child.kill('SIGINT')
+    const [code] = await once(child, 'exit')
+    expect(code).toBe(130)
+    await expectNothingLeft(SLOW)
+  })
+
+  test('a classic sidecar, which nothing stops, goes with its pod when the build is over', async () => {
+    await using _policy = await classicSidecars(CLASSIC)
+    const { stdout, stderr, exitCode } = await build(context, '-t', 'classic/app:1')
+    expect(exitCode, stderr).toBe(0)
+    expect(stdout).toMatch(DIGEST)
+    await expectNothingLeft(CLASSIC)
+  })
+})
+
+test('nothing of all that is left', async () => {
+  await expectNothingLeft(BUILDS)
+})

@@ -1,0 +1,39 @@
+import { apply } from '../attacks/kit.ts'
+import { kubectlOk } from '../cluster.ts'
+
+const API = 'admissionregistration.k8s.io/v1'
+
+/** Has Istio make classic sidecars in one namespace, by an annotation that is there before its webhook looks. */
+export async function classicSidecars(namespace: string): Promise<AsyncDisposable> {
+  const name = `classic-${namespace}`
+  const annotate = `Object{metadata: Object.metadata{annotations: {"sidecar.istio.io/nativeSidecar": "false"}}}`
+  await apply(
+    {
+      apiVersion: API,
+      kind: 'MutatingAdmissionPolicy',
+      metadata: { name },
+      spec: {
+        reinvocationPolicy: 'Never',
+        failurePolicy: 'Fail',
+        matchConstraints: {
+          resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
+        },
+        mutations: [{ patchType: 'ApplyConfiguration', applyConfiguration: { expression: annotate } }],
+      },
+    },
+    {
+      apiVersion: API,
+      kind: 'MutatingAdmissionPolicyBinding',
+      metadata: { name },
+      spec: {
+        policyName: name,
+        matchResources: { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } },
+      },
+    },
+  )
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await kubectlOk(['delete', 'mutatingadmissionpolicy,mutatingadmissionpolicybinding', name])
+    },
+  }
+}
