@@ -26,6 +26,11 @@ export const buildFlags = {
   }),
   builder: Flags.option({ options: BUILDERS, summary: 'What builds.', default: 'kaniko' as const })(),
   'builder-image': Flags.string({ summary: "The builder's image.", helpValue: 'IMAGE' }),
+  privileged: Flags.boolean({
+    summary:
+      'Run BuildKit as root with all rights on its node (rootless); needs an image such as moby/buildkit:v0.34.2.',
+    default: false,
+  }),
   file: Flags.string({ char: 'f', summary: 'The Dockerfile (Dockerfile of the context).', helpValue: 'FILE' }),
   'build-arg': Flags.string({
     summary: 'Value of an ARG of the Dockerfile; may be given more than once. Whoever may read pods sees it.',
@@ -42,6 +47,7 @@ type Parsed = {
   readonly 'service-account'?: string | undefined
   readonly builder: Builder
   readonly 'builder-image'?: string | undefined
+  readonly privileged: boolean
   readonly file?: string | undefined
   readonly 'build-arg'?: readonly string[] | undefined
   readonly timeout: string
@@ -63,12 +69,19 @@ export function buildInput(flags: Parsed, context: string | undefined, environme
         suggestions: ['skaffold run --push', 'set build.local.push: true in skaffold.yaml'],
       },
     )
+  if (flags.privileged && flags.builder !== 'buildkit')
+    throw usageError('NO_PRIVILEGES', '--privileged is for --builder buildkit; Kaniko needs none')
+  if (flags.privileged && flags['builder-image'] === undefined)
+    throw usageError('NO_BUILDER_IMAGE', "--privileged needs --builder-image: BuildKit's usual image is rootless", {
+      suggestions: ['add --builder-image docker.io/moby/buildkit:v0.34.2'],
+    })
   return {
     registryNamespace: flags.namespace,
     context: context ?? (BUILD_CONTEXT || '.'),
     image,
     buildArgs: (flags['build-arg'] ?? []).map((text) => buildArg(text, environment)),
     builder: flags.builder,
+    privileged: flags.privileged,
     timeoutMs: milliseconds(flags.timeout),
     ...given({
       dockerfile: flags.file,

@@ -9,7 +9,7 @@ import { classicSidecars } from './build/classic.ts'
 import { expectNothingLeft, kubeconfigOf, running } from './build/kit.ts'
 import { ensureNamespaces } from './clients.ts'
 import { kubectlOk, regctl, regctlOk } from './cluster.ts'
-import { images, upFlags } from './images.ts'
+import { buildkitImage, images, upFlags } from './images.ts'
 
 const BUILDS = 'e2e-build'
 const SLOW = 'e2e-build-slow'
@@ -101,7 +101,7 @@ describe.concurrent('Kaniko', () => {
     const file = join(context, 'bad.Dockerfile')
     const { stdout, stderr, exitCode } = await build(context, '-t', 'built/bad:1', '-f', file)
     expect([stdout, exitCode], stderr).toEqual(['', 5])
-    expect(stderr).toMatch(/BUILD_FAILED|failed: .*nothing/)
+    expect(stderr).toMatch(/Error: the build in namespace e2e-build failed: .*nothing/)
   })
 
   test('an image of the builder that does not come is said', async () => {
@@ -132,6 +132,40 @@ describe.concurrent('Kaniko', () => {
     expect(exitCode, stderr).toBe(0)
     expect(stdout).toMatch(DIGEST)
     await expectNothingLeft(CLASSIC)
+  })
+})
+
+describe.concurrent('BuildKit', () => {
+  const buildkit = async (...args: readonly string[]) =>
+    regctl(['build', '--builder', 'buildkit', '--privileged', '--builder-image', await buildkitImage(), ...args])
+
+  test('builds what the context holds, by a Dockerfile from elsewhere', async () => {
+    const file = join(directory, 'elsewhere.Dockerfile')
+    await writeFile(file, 'FROM scratch\nARG VERSION\nLABEL version=$VERSION\nCOPY files /\n')
+    await writeFile(`${file}.dockerignore`, 'files/link\n**/lost\n')
+    const { stdout, stderr, exitCode } = await buildkit(
+      ...[context, '-t', 'built/buildkit:1', '-f', file, '--build-arg', 'VERSION=8'],
+    )
+    expect(exitCode, stderr).toBe(0)
+    expect(stdout).toMatch(DIGEST)
+    await apply(pod(BUILDS, 'second'))
+    await ready(BUILDS, 'second')
+    const script =
+      'crane digest localhost:5000/built/buildkit:1; crane export localhost:5000/built/buildkit:1 - | tar -tf -'
+    const read = await kubectlOk(['exec', '-n', BUILDS, 'second', '-c', 'main', '--', 'sh', '-c', script])
+    expect(read.split('\n')).toEqual([stdout, 'run.sh'])
+  })
+
+  test('a build that fails tells why', async () => {
+    const { stdout, stderr, exitCode } = await buildkit(
+      context,
+      '-t',
+      'built/bad:1',
+      '-f',
+      join(context, 'bad.Dockerfile'),
+    )
+    expect([stdout, exitCode], stderr).toEqual(['', 5])
+    expect(stderr).toMatch(/Error: the build in namespace e2e-build failed: .*nothing/)
   })
 })
 

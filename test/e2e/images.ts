@@ -1,3 +1,4 @@
+import { extraImage } from '../lab/images/extra.ts'
 import { lab } from './cluster.ts'
 
 const fromEnvironment = (name: string, fallback: string): string => process.env[name] ?? fallback
@@ -10,3 +11,9 @@ export const images = {
 } as const
 
 export const upFlags = ['--image', images.registry, '--size', '1Gi'] as const
+
+/** BuildKit's, with root's daemon: the lab loads it when a suite asks. */
+export const buildkitImage = async (): Promise<string> =>
+  lab === undefined
+    ? fromEnvironment('REGCTL_E2E_BUILDKIT', 'docker.io/moby/buildkit:v0.34.2')
+    : await extraImage('buildkit')

@@ -17,6 +17,7 @@ export type BuildInput = {
   readonly buildArgs: readonly string[]
   readonly builder: Builder
   readonly builderImage?: string
+  readonly privileged: boolean
   readonly namespace?: string
   readonly serviceAccount?: string
   readonly timeoutMs: number
@@ -47,6 +48,7 @@ export async function build(ports: BuildPorts, input: BuildInput): Promise<Build
     dockerfile: context.dockerfile,
     buildArgs: input.buildArgs,
     destination,
+    privileged: input.privileged,
     ...(input.builderImage === undefined ? {} : { image: input.builderImage }),
   }
   const name = `regctl-build-${randomBytes(5).toString('hex')}`

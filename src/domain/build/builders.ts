@@ -1,7 +1,7 @@
 import { KANIKO_IMAGE } from '../skaffold/kaniko.ts'
 import type { BuildPod } from './job.ts'
 
-export const BUILDERS = ['kaniko'] as const
+export const BUILDERS = ['kaniko', 'buildkit'] as const
 export type Builder = (typeof BUILDERS)[number]
 
 export type BuildSteps = {
@@ -11,6 +11,8 @@ export type BuildSteps = {
   readonly dockerfile: string
   readonly buildArgs: readonly string[]
   readonly destination: string
+  /** For BuildKit: as root with all rights on its node, where that has no user namespaces. */
+  readonly privileged: boolean
 }
 
 type Container = Pick<BuildPod, 'container' | 'annotations' | 'volumes'>
@@ -34,4 +36,48 @@ export const builderContainer: Readonly<Record<Builder, (steps: BuildSteps) => C
     annotations: {},
     volumes: [],
   }),
+  buildkit: ({ image = BUILDKIT_IMAGE, dockerfile, buildArgs, destination, privileged }) => {
+    const slash = dockerfile.lastIndexOf('/')
+    const name = 'state'
+    return {
+      container: {
+        image,
+        command: [
+          ...['sh', '-ec', BUILDKIT_SCRIPT, 'build', '--progress=plain', '--frontend=dockerfile.v0'],
+          `--local=context=${CONTEXT}`,
+          `--local=dockerfile=${slash < 0 ? CONTEXT : `${CONTEXT}/${dockerfile.slice(0, slash)}`}`,
+          `--opt=filename=${dockerfile.slice(slash + 1)}`,
+          ...buildArgs.map((one) => `--opt=build-arg:${one}`),
+          `--output=type=image,name=${destination},push=true`,
+          '--metadata-file=/tmp/metadata.json',
+        ],
+        env: [
+          { name: 'BUILDKITD_FLAGS', value: privileged ? '' : '--oci-worker-no-process-sandbox' },
+          { name: 'BUILDCTL_CONNECT_RETRIES_MAX', value: '30' },
+        ],
+        securityContext: privileged ? { privileged: true } : ROOTLESS,
+        // Its snapshots cannot be on top of the container's own overlay.
+        volumeMounts: [{ name, mountPath: privileged ? '/var/lib/buildkit' : '/home/user/.local/share/buildkit' }],
+      },
+      annotations: {},
+      volumes: [{ name, emptyDir: {} }],
+    }
+  },
 }
+
+const BUILDKIT_IMAGE = 'docker.io/moby/buildkit:v0.34.2-rootless'
+const CONTEXT = '/tmp/context'
+
+/** The daemon lives as long as the build; what buildctl says of it is its digest. */
+const BUILDKIT_SCRIPT = `mkdir -p ${CONTEXT}
+tar -xzf - -C ${CONTEXT}
+buildctl-daemonless.sh "$0" "$@"
+sed -n 's/.*"containerimage.digest": *"\\(sha256:[0-9a-f]*\\)".*/\\1/p' /tmp/metadata.json >/dev/termination-log`
+
+/** As https://github.com/moby/buildkit/blob/master/docs/rootless.md has it: it makes user namespaces, which these profiles forbid. */
+const ROOTLESS = {
+  runAsUser: 1000,
+  runAsGroup: 1000,
+  seccompProfile: { type: 'Unconfined' },
+  appArmorProfile: { type: 'Unconfined' },
+} as const
