@@ -2,7 +2,7 @@ import { Command, Flags } from '@oclif/core'
 import type { BackgroundPorts, ConnectOptions, LocalPorts } from './context.ts'
 import { registryNamespace } from './domain/installation.ts'
 import { RegctlError } from './errors.ts'
-import type { BuildPorts, Ports, SkaffoldPorts } from './ports.ts'
+import type { BuildPorts, Files, Ports, SkaffoldPorts } from './ports.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 
@@ -48,6 +48,12 @@ export abstract class RegctlCommand extends Command {
   protected async skaffoldPorts(flags: ConnectionFlags): Promise<SkaffoldPorts> {
     const { connectSkaffold } = await import('./context.ts')
     return connectSkaffold(this.#connection(flags))
+  }
+
+  /** The user's own files; no cluster is asked. */
+  protected async files(): Promise<Files> {
+    const { connectFiles } = await import('./context.ts')
+    return connectFiles()
   }
 
   /** What a build in the cluster takes. */

@@ -1,4 +1,4 @@
-import type { BuildPorts, Clock, Daemons, ForwardPorts, Listeners, Ports, SkaffoldPorts } from './ports.ts'
+import type { BuildPorts, Clock, Daemons, Files, ForwardPorts, Listeners, Ports, SkaffoldPorts } from './ports.ts'
 
 export type LocalOptions = {
   /** The package's directory, oclif's `config.root`. */
@@ -33,6 +33,11 @@ export async function connectSkaffold(options: ConnectOptions): Promise<Skaffold
     import('./adapters/local-registry.ts'),
   ])
   return { ...ports, files: localFiles(), localRegistry }
+}
+
+export async function connectFiles(): Promise<Files> {
+  const { localFiles } = await import('./adapters/files.ts')
+  return localFiles()
 }
 
 export async function connectBuild(options: ConnectOptions): Promise<BuildPorts> {

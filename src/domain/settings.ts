@@ -13,6 +13,8 @@ export type Settings = {
   readonly image: string
   /** Version of Istio to assume, where istiod does not tell its own; absent to ask it. */
   readonly istioVersion?: string
+  /** Tell the tools of everybody, by a ConfigMap of the whole cluster. */
+  readonly publishLocalRegistry?: true
 }
 
 export const DEFAULTS: Settings = {

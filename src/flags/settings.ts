@@ -20,6 +20,10 @@ export const settingFlags = {
     summary: 'Istio version to assume, where istiod does not tell its own.',
     helpValue: 'VERSION',
   }),
+  'publish-local-registry': Flags.boolean({
+    summary: 'Tell Skaffold, Tilt and others of everybody that localhost:PORT is the registry (KEP-1755).',
+    allowNo: true,
+  }),
   'no-revision': back('revision'),
   'no-storage': back('storage'),
   'no-storage-class': back('storage class'),
@@ -36,6 +40,7 @@ type Parsed = {
   readonly size?: string | undefined
   readonly image?: string | undefined
   readonly 'istio-version'?: string | undefined
+  readonly 'publish-local-registry'?: boolean | undefined
   readonly 'no-istio-version': boolean
   readonly 'no-revision': boolean
   readonly 'no-storage': boolean
@@ -58,6 +63,7 @@ export function givenSettings(flags: Parsed): GivenSettings {
     storageClass: flags['no-storage-class'] ? null : flags['storage-class'],
     size: flags['no-size'] ? null : flags.size,
     image: flags['no-image'] ? null : flags.image,
+    publishLocalRegistry: flags['publish-local-registry'] === false ? null : flags['publish-local-registry'],
     istioVersion: flags['no-istio-version'] ? null : flags['istio-version'],
   }
   const settings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GivenSettings

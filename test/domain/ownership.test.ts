@@ -26,6 +26,9 @@ describe('an object with the label', () => {
     ['a Sidecar that no grant made', false, object('Sidecar', 'ci', 'x', OURS)],
     ['a Deployment of somebody', false, object('Deployment', 'ci', 'x', OURS)],
     ['an ALLOW in the root namespace', false, object('AuthorizationPolicy', 'istio-system', 'x', OURS)],
+    ['what tells of the registry', true, object('ConfigMap', 'kube-public', 'local-registry-hosting', OURS)],
+    ['another ConfigMap there', false, object('ConfigMap', 'kube-public', 'cluster-info', OURS)],
+    ['its name elsewhere', false, object('ConfigMap', 'ci', 'local-registry-hosting', OURS)],
     ['another installation', false, object('Service', 'kube-registry', 'x', { 'regctl.dev/installation': 'other' })],
   ])('%s is ours: %s', (_, expected, one) => expect(belongsTo(at, one)).toBe(expected))
 })

@@ -22,6 +22,8 @@ describe('settings as given', () => {
     [{ size: '1Gi' }, { size: '1Gi' }],
     [{ image: 'x' }, { image: 'x' }],
     [{ 'istio-version': '1.30' }, { istioVersion: '1.30' }],
+    [{ 'publish-local-registry': true }, { publishLocalRegistry: true }],
+    [{ 'publish-local-registry': false }, { publishLocalRegistry: null }],
     [{ 'no-revision': true }, { revision: null }],
     [{ 'no-storage': true }, { storage: null }],
     [{ 'no-storage-class': true }, { storageClass: null }],

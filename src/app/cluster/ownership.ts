@@ -2,6 +2,7 @@ import { FIELD_MANAGER, INSTALLATION_LABEL, type Installation } from '../../doma
 import { OWNED_TYPES } from '../../domain/kinds.ts'
 import { describeRef, type KubeObject, type ObjectRef, refKey, refOf } from '../../domain/kube-object.ts'
 import { belongsTo } from '../../domain/ownership.ts'
+import { isLocalRegistry } from '../../domain/stack/local-registry.ts'
 import { conflictError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
 
@@ -37,10 +38,12 @@ export async function liveObjects(
     'NOT_OURS',
     `${foreign.map(describeRef).join(', ')} ${foreign.length === 1 ? 'exists and is' : 'exist and are'} not regctl's`,
     {
-      suggestions: [
-        'regctl up --namespace ANOTHER',
-        `or hand it over: kubectl label ${foreign[0]?.kind.toLowerCase()} ${foreign[0]?.name} ${foreign[0]?.namespace === undefined ? '' : `-n ${foreign[0].namespace} `}${INSTALLATION_LABEL}=${at.namespace}`,
-      ],
+      suggestions: foreign.some(isLocalRegistry)
+        ? ['regctl up --no-publish-local-registry']
+        : [
+            'regctl up --namespace ANOTHER',
+            `or hand it over: kubectl label ${foreign[0]?.kind.toLowerCase()} ${foreign[0]?.name} ${foreign[0]?.namespace === undefined ? '' : `-n ${foreign[0].namespace} `}${INSTALLATION_LABEL}=${at.namespace}`,
+          ],
       details: { objects: foreign, fieldManager: FIELD_MANAGER },
     },
   )

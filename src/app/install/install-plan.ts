@@ -6,7 +6,7 @@ import { type Change, changeOf, comparable } from '../../domain/plan.ts'
 import { GRANT_LABEL, type Grant } from '../../domain/policy/grant.ts'
 import { checkChange, DEFAULTS, type GivenSettings, mergeSettings, type Settings } from '../../domain/settings.ts'
 import type { MeshFacts } from '../../domain/stack/mesh-facts.ts'
-import { stack } from '../../domain/stack/stack.ts'
+import { namespacesOf, stack } from '../../domain/stack/stack.ts'
 import { conflictError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { allInstalled } from '../cluster/installed.ts'
@@ -87,7 +87,8 @@ async function compare(
     wanted.map(async (object) => {
       const ref = refOf(object)
       const current = live.get(refKey(ref))
-      const placeless = ref.namespace === undefined || exists.has(ref.namespace)
+      const ours = ref.namespace !== undefined && namespacesOf(at).includes(ref.namespace)
+      const placeless = !ours || exists.has(ref.namespace ?? '')
       const after = placeless ? await kube.apply(object, { dryRun: true, force: true }) : object
       return changeOf(ref, current, current === undefined ? comparable(object) : after)
     }),

@@ -6,6 +6,7 @@ import { type Grant, grantPolicy } from '../policy/grant.ts'
 import type { Settings } from '../settings.ts'
 import { hostPortPolicy } from './admission.ts'
 import { nodeListener, pathHardening, refusalBody } from './envoy-filter.ts'
+import { localRegistry } from './local-registry.ts'
 import { mutualTls, registrySidecar, strictMtls } from './mesh.ts'
 import type { MeshFacts } from './mesh-facts.ts'
 import { nodeProxy, nodeSidecar } from './node-proxy.ts'
@@ -31,6 +32,7 @@ export function stack(
     ...registryObjects(at, settings, mesh, shipped.registry),
     ...shipped.nodeProxy.map((object) => placed(at, object)),
     stateObject(at, settings),
+    ...(settings.publishLocalRegistry === true ? [localRegistry(at)] : []),
     ...(mesh.admissionPolicies ? hostPortPolicy(at) : []),
     strictMtls(at),
     registrySidecar(at),
