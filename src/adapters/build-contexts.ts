@@ -35,6 +35,8 @@ async function pack(directory: string, dockerfile: string | undefined): Promise<
   const zip = createGzip({ level: constants.Z_BEST_SPEED })
   // Errors of either come out of the one that is read.
   const archive = pipeline(Readable.from(blocks(sources()), { objectMode: false }), zip, () => {})
+  // Reading begins before anybody takes it, and so may fail before anybody listens.
+  archive.on('error', () => {})
   return { archive, dockerfile: path }
 }
 

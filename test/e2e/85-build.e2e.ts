@@ -119,15 +119,21 @@ describe.concurrent('Kaniko', () => {
     await writeFile(join(slow, 'large'), Buffer.alloc(300_000_000, 'x'))
     const args = ['build', slow, '-t', 'slow/app:1', '--builder-image', images.kaniko]
     const child = spawn(process.env.REGCTL_BIN ?? '', args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    await running(child)
+    const said = await running(child)
     child.kill('SIGINT')
     const [code] = await once(child, 'exit')
-    expect(code).toBe(130)
+    expect(code, said()).toBe(130)
     await expectNothingLeft(SLOW)
   })
 
   test('a classic sidecar, which nothing stops, goes with its pod when the build is over', async () => {
     await using _policy = await classicSidecars(CLASSIC)
+    const { notes } = JSON.parse(await regctlOk(['env', '--json', '--repository', 'classic']))
+    expect(notes).toContainEqual({
+      client: `Jobs in ${CLASSIC}`,
+      needs: expect.stringContaining('sidecar.istio.io/nativeSidecar: "true"'),
+      ran: true,
+    })
     const { stdout, stderr, exitCode } = await build(context, '-t', 'classic/app:1')
     expect(exitCode, stderr).toBe(0)
     expect(stdout).toMatch(DIGEST)

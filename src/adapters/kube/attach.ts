@@ -52,6 +52,8 @@ class Stdin extends Writable {
     super({ highWaterMark: 256 * 1024 })
     this.#socket = socket
     this.#about = about
+    // Until something is written nobody else listens, and what ends the connection before is told by its opening.
+    this.on('error', () => {})
     socket.on('message', (data) => this.#take(data as Buffer))
     socket.on('error', (error) => this.#fail(error.message))
     socket.on('close', () => {

@@ -16,13 +16,15 @@ export class ClusterBuildPods implements BuildPods {
   }
 
   async send(namespace: string, pod: string, container: string, content: Readable, signal: AbortSignal): Promise<void> {
+    // It may fail before anybody reads it.
+    content.on('error', () => {})
     const { stdin, finished } = await openStdin(this.#config, namespace, pod, container, signal)
     try {
       await pipeline(content, stdin, { signal })
       await finished
     } catch (error) {
-      // What ended the connection says more than that it ended.
-      throw stdin.errored instanceof RegctlError && !(error instanceof RegctlError) ? stdin.errored : error
+      // What ended the one or the other says more than that it ended.
+      throw [error, content.errored, stdin.errored].find((one) => one instanceof RegctlError) ?? error
     }
   }
 

@@ -1,5 +1,6 @@
-import { apply } from '../attacks/kit.ts'
-import { kubectlOk } from '../cluster.ts'
+import { expect } from 'vitest'
+import { apply, pod } from '../attacks/kit.ts'
+import { eventually, kubectlOk } from '../cluster.ts'
 
 const API = 'admissionregistration.k8s.io/v1'
 
@@ -30,6 +31,16 @@ export async function classicSidecars(namespace: string): Promise<AsyncDisposabl
         matchResources: { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } },
       },
     },
+  )
+  // The API server takes a policy up a moment later.
+  await eventually(
+    async () => {
+      const input = JSON.stringify(pod(namespace, 'as-admitted'))
+      const admitted = await kubectlOk(['create', '--dry-run=server', '-o', 'json', '-f', '-'], { input })
+      const { spec } = JSON.parse(admitted) as { spec: { containers: { name: string }[] } }
+      expect(spec.containers.map((one) => one.name)).toContain('istio-proxy')
+    },
+    { timeout: 20_000 },
   )
   return {
     [Symbol.asyncDispose]: async () => {

@@ -19,14 +19,15 @@ export async function buildsIn(namespace: string): Promise<readonly string[]> {
 export const expectNothingLeft = (namespace: string): Promise<void> =>
   eventually(async () => expect(await buildsIn(namespace)).toEqual([]), { timeout: 20_000 })
 
-/** Resolves when the builder has begun. */
-export async function running(child: ChildProcessByStdio<null, Readable, Readable>): Promise<void> {
+/** Resolves when the builder has begun; gives what the command has said on stderr. */
+export async function running(child: ChildProcessByStdio<null, Readable, Readable>): Promise<() => string> {
   let said = ''
   // Listening on, because a closed pipe would end the command in another way.
   child.stderr.on('data', (chunk: Buffer) => {
     said += chunk
   })
-  return eventually(async () => expect(said).toContain('✔ Start the build'), { every: 50 })
+  await eventually(async () => expect(said).toContain('✔ Start the build'), { every: 50 })
+  return () => said
 }
 
 /** Credentials of a service account that may build there, and read nothing of the registry. */

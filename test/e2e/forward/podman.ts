@@ -4,12 +4,16 @@ import { join } from 'node:path'
 import { installPackages } from '../../lab/debian.ts'
 import { type Run, type RunOptions, run } from '../cluster.ts'
 
+type Argv = readonly ['podman' | 'buildah', ...string[]]
+
 /** Real podman and buildah with storage and settings of their own. */
 export type Podman = AsyncDisposable & {
   /** Its `.config/containers` is where drop-in files for them go. */
   readonly home: string
   /** `podman …` or `buildah …`. Neither can run containers without CAP_SYS_RESOURCE; builds take `--isolation chroot`. */
-  readonly run: (argv: readonly ['podman' | 'buildah', ...string[]], options?: RunOptions) => Promise<Run>
+  readonly run: (argv: Argv, options?: RunOptions) => Promise<Run>
+  /** What `run` runs, for whoever runs it elsewhere. */
+  readonly command: (argv: Argv) => { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }
 }
 
 /** For root, some of their state is in /var/lib/containers whatever the settings say: there they see a directory of ours. */
@@ -30,13 +34,14 @@ export async function podmanClient(): Promise<Podman> {
   )
   const engine = join(settings, 'containers.conf')
   await writeFile(engine, `[engine]\ntmp_dir = "${join(home, 'tmp')}"\n`)
+  const command = (argv: Argv) => ({
+    argv: ['unshare', '--mount', '--propagation=private', 'sh', '-c', APART, state, ...argv],
+    env: { HOME: home, CONTAINERS_STORAGE_CONF: storage, CONTAINERS_CONF: engine },
+  })
   return {
     home,
-    run: (argv, options = {}) =>
-      run(['unshare', '--mount', '--propagation=private', 'sh', '-c', APART, state, ...argv], {
-        ...options,
-        env: { ...options.env, HOME: home, CONTAINERS_STORAGE_CONF: storage, CONTAINERS_CONF: engine },
-      }),
+    command,
+    run: (argv, options = {}) => run(command(argv).argv, { ...options, env: { ...options.env, ...command(argv).env } }),
     [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true, maxRetries: 5 }),
   }
 }
