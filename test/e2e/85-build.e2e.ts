@@ -44,134 +44,146 @@ afterAll(async () => {
   await kubectlOk(['delete', 'namespace', BUILDS, CLASSIC, SLOW, '--ignore-not-found', '--wait=false'])
 })
 
-describe.concurrent('Kaniko', () => {
-  test('builds what the context holds and prints the digest alone on stdout', async () => {
-    const { stdout, stderr, exitCode } = await build(context, '-t', 'built/app:1', '--build-arg', 'VERSION=7')
-    expect(exitCode, stderr).toBe(0)
-    expect(stdout).toMatch(DIGEST)
-    expect(stderr).toContain('COPY files /')
-    expect(stderr).toContain(`Pushed localhost:5000/built/app:1 as default of ${BUILDS}`)
-    await apply(pod(BUILDS, 'reader'))
-    await ready(BUILDS, 'reader')
-    const inPod = (script: string) =>
-      kubectlOk(['exec', '-n', BUILDS, 'reader', '-c', 'main', '--', 'sh', '-c', script])
-    expect(await inPod('crane digest localhost:5000/built/app:1')).toBe(stdout)
-    const files = await inPod('crane export localhost:5000/built/app:1 - | tar -tvf -')
-    expect(files).toMatch(/^-rwxr-xr-x .* run\.sh$/m)
-    expect(files).toMatch(/^l.* link -> run\.sh$/m)
-    expect(files).not.toContain('lost')
-    expect(JSON.parse(await inPod('crane config localhost:5000/built/app:1')).config.Labels).toEqual({ version: '7' })
-  })
-
-  test('as a builder of Skaffold it goes by the environment', async () => {
-    const env = { IMAGE: 'localhost:5000/built/skaffold:2', PUSH_IMAGE: 'true', BUILD_CONTEXT: context }
-    const { stdout, stderr, exitCode } = await regctl(['build', '--json', '--builder-image', images.kaniko], { env })
-    expect(exitCode, stderr).toBe(0)
-    expect(JSON.parse(stdout)).toEqual({
-      image: 'localhost:5000/built/skaffold:2',
-      digest: expect.stringMatching(DIGEST),
-      namespace: BUILDS,
-      serviceAccount: 'default',
-      builder: 'kaniko',
+describe.concurrent('builds', () => {
+  describe('by Kaniko', () => {
+    test('builds what the context holds and prints the digest alone on stdout', async () => {
+      const { stdout, stderr, exitCode } = await build(context, '-t', 'built/app:1', '--build-arg', 'VERSION=7')
+      expect(exitCode, stderr).toBe(0)
+      expect(stdout).toMatch(DIGEST)
+      expect(stderr).toContain('COPY files /')
+      expect(stderr).toContain(`Pushed localhost:5000/built/app:1 as default of ${BUILDS}`)
+      await apply(pod(BUILDS, 'reader'))
+      await ready(BUILDS, 'reader')
+      const inPod = (script: string) =>
+        kubectlOk(['exec', '-n', BUILDS, 'reader', '-c', 'main', '--', 'sh', '-c', script])
+      expect(await inPod('crane digest localhost:5000/built/app:1')).toBe(stdout)
+      const files = await inPod('crane export localhost:5000/built/app:1 - | tar -tvf -')
+      expect(files).toMatch(/^-rwxr-xr-x .* run\.sh$/m)
+      expect(files).toMatch(/^l.* link -> run\.sh$/m)
+      expect(files).not.toContain('lost')
+      expect(JSON.parse(await inPod('crane config localhost:5000/built/app:1')).config.Labels).toEqual({ version: '7' })
     })
-    const unpushed = await regctl(['build'], { env: { ...env, PUSH_IMAGE: 'false' } })
-    expect([unpushed.exitCode, unpushed.stderr]).toEqual([3, expect.stringContaining('can only be pushed')])
-  })
 
-  test('a repository without a grant: nothing is started, and the grant command is named', async () => {
-    const { stdout, stderr, exitCode } = await build(context, '-t', 'stranger/app:1', '--build-namespace', BUILDS)
-    expect([stdout, exitCode]).toEqual(['', 3])
-    expect(stderr).toContain(`namespace "${BUILDS}" may not push stranger/app`)
-    expect(stderr).toContain(`regctl grant ${BUILDS} stranger`)
-    expect(stderr).not.toContain('Start the build')
-  })
-
-  test('who may build but not read the grants gets the refusal of the registry, with the grant command', async () => {
-    const kubeconfig = await kubeconfigOf(directory, BUILDS, 'developer')
-    const args = ['--kubeconfig', kubeconfig, '--build-namespace', BUILDS]
-    const allowed = await build(context, '-t', 'built/developer:1', ...args)
-    expect(allowed.exitCode, allowed.stderr).toBe(0)
-    const refused = await build(context, '-t', 'stranger/app:1', ...args)
-    expect([refused.stdout, refused.exitCode]).toEqual(['', 5])
-    expect(refused.stderr).toContain('BUILD_FAILED')
-    expect(refused.stderr).toContain(`regctl grant ${BUILDS} stranger`)
-  })
-
-  test('a build that fails tells why and leaves nothing', async () => {
-    const file = join(context, 'bad.Dockerfile')
-    const { stdout, stderr, exitCode } = await build(context, '-t', 'built/bad:1', '-f', file)
-    expect([stdout, exitCode], stderr).toEqual(['', 5])
-    expect(stderr).toMatch(/Error: the build in namespace e2e-build failed: .*nothing/)
-  })
-
-  test('an image of the builder that does not come is said', async () => {
-    const missing = ['--builder-image', 'localhost:5000/built/no-such-builder:1']
-    const { stderr, exitCode } = await regctl(['build', context, '-t', 'built/app:2', ...missing])
-    expect(exitCode).toBe(5)
-    expect(stderr).toContain('no-such-builder')
-  })
-
-  test('Ctrl-C removes the pod', async () => {
-    // A context that never ends, so that the build is in the middle of it.
-    const slow = join(directory, 'slow')
-    await mkdir(slow)
-    await writeFile(join(slow, 'Dockerfile'), 'FROM scratch\nCOPY . /\n')
-    await writeFile(join(slow, 'large'), Buffer.alloc(300_000_000, 'x'))
-    const args = ['build', slow, '-t', 'slow/app:1', '--builder-image', images.kaniko]
-    const child = spawn(process.env.REGCTL_BIN ?? '', args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    const said = await running(child)
-    child.kill('SIGINT')
-    const [code] = await once(child, 'exit')
-    expect(code, said()).toBe(130)
-    await expectNothingLeft(SLOW)
-  })
-
-  test('a classic sidecar, which nothing stops, goes with its pod when the build is over', async () => {
-    await using _policy = await classicSidecars(CLASSIC)
-    const { notes } = JSON.parse(await regctlOk(['env', '--json', '--repository', 'classic']))
-    expect(notes).toContainEqual({
-      client: `Jobs in ${CLASSIC}`,
-      needs: expect.stringContaining('sidecar.istio.io/nativeSidecar: "true"'),
-      ran: true,
+    test('as a builder of Skaffold it goes by the environment', async () => {
+      const env = { IMAGE: 'localhost:5000/built/skaffold:2', PUSH_IMAGE: 'true', BUILD_CONTEXT: context }
+      const { stdout, stderr, exitCode } = await regctl(['build', '--json', '--builder-image', images.kaniko], { env })
+      expect(exitCode, stderr).toBe(0)
+      expect(JSON.parse(stdout)).toEqual({
+        image: 'localhost:5000/built/skaffold:2',
+        digest: expect.stringMatching(DIGEST),
+        namespace: BUILDS,
+        serviceAccount: 'default',
+        builder: 'kaniko',
+      })
+      const unpushed = await regctl(['build'], { env: { ...env, PUSH_IMAGE: 'false' } })
+      expect([unpushed.exitCode, unpushed.stderr]).toEqual([3, expect.stringContaining('can only be pushed')])
     })
-    const { stdout, stderr, exitCode } = await build(context, '-t', 'classic/app:1')
-    expect(exitCode, stderr).toBe(0)
-    expect(stdout).toMatch(DIGEST)
-    await expectNothingLeft(CLASSIC)
+
+    test('a repository without a grant: nothing is started, and the grant command is named', async () => {
+      const { stdout, stderr, exitCode } = await build(context, '-t', 'stranger/app:1', '--build-namespace', BUILDS)
+      expect([stdout, exitCode]).toEqual(['', 3])
+      expect(stderr).toContain(`namespace "${BUILDS}" may not push stranger/app`)
+      expect(stderr).toContain(`regctl grant ${BUILDS} stranger`)
+      expect(stderr).not.toContain('Start the build')
+    })
+
+    test('who may build but not read the grants gets the refusal of the registry, with the grant command', async () => {
+      const kubeconfig = await kubeconfigOf(directory, BUILDS, 'developer')
+      const args = ['--kubeconfig', kubeconfig, '--build-namespace', BUILDS]
+      const allowed = await build(context, '-t', 'built/developer:1', ...args)
+      expect(allowed.exitCode, allowed.stderr).toBe(0)
+      const refused = await build(context, '-t', 'stranger/app:1', ...args)
+      expect([refused.stdout, refused.exitCode]).toEqual(['', 5])
+      expect(refused.stderr).toContain('BUILD_FAILED')
+      expect(refused.stderr).toContain(`regctl grant ${BUILDS} stranger`)
+    })
+
+    test('a build that fails tells why and leaves nothing', async () => {
+      const file = join(context, 'bad.Dockerfile')
+      const { stdout, stderr, exitCode } = await build(context, '-t', 'built/bad:1', '-f', file)
+      expect([stdout, exitCode], stderr).toEqual(['', 5])
+      expect(stderr).toMatch(/Error: the build in namespace e2e-build failed: .*nothing/)
+    })
+
+    test('an image of the builder that does not come is said', async () => {
+      const missing = ['--builder-image', 'localhost:5000/built/no-such-builder:1']
+      const { stderr, exitCode } = await regctl(['build', context, '-t', 'built/app:2', ...missing])
+      expect(exitCode).toBe(5)
+      expect(stderr).toContain('no-such-builder')
+    })
+
+    test('Ctrl-C removes the pod', async () => {
+      // A context that never ends, so that the build is in the middle of it.
+      const slow = join(directory, 'slow')
+      await mkdir(slow)
+      await writeFile(join(slow, 'Dockerfile'), 'FROM scratch\nCOPY . /\n')
+      await writeFile(join(slow, 'large'), Buffer.alloc(300_000_000, 'x'))
+      const args = ['build', slow, '-t', 'slow/app:1', '--builder-image', images.kaniko]
+      const child = spawn(process.env.REGCTL_BIN ?? '', args, { stdio: ['ignore', 'pipe', 'pipe'] })
+      const said = await running(child)
+      child.kill('SIGINT')
+      const [code] = await once(child, 'exit')
+      expect(code, said()).toBe(130)
+      await expectNothingLeft(SLOW)
+    })
+
+    test('a classic sidecar, which nothing stops, goes with its pod when the build is over', async () => {
+      await using _policy = await classicSidecars(CLASSIC)
+      const { notes } = JSON.parse(await regctlOk(['env', '--json', '--repository', 'classic']))
+      expect(notes).toContainEqual({
+        client: `Jobs in ${CLASSIC}`,
+        needs: expect.stringContaining('sidecar.istio.io/nativeSidecar: "true"'),
+        ran: true,
+      })
+      const { stdout, stderr, exitCode } = await build(context, '-t', 'classic/app:1')
+      expect(exitCode, stderr).toBe(0)
+      expect(stdout).toMatch(DIGEST)
+      await expectNothingLeft(CLASSIC)
+    })
   })
-})
 
-describe.concurrent('BuildKit', () => {
-  const buildkit = async (...args: readonly string[]) =>
-    regctl(['build', '--builder', 'buildkit', '--privileged', '--builder-image', await buildkitImage(), ...args])
+  describe('by BuildKit', () => {
+    const rootless = async (...args: readonly string[]) =>
+      regctl(['build', '--builder', 'buildkit', '--builder-image', await buildkitImage('rootless'), ...args])
+    const privileged = async (...args: readonly string[]) => {
+      const image = ['--privileged', '--builder-image', await buildkitImage('root')]
+      return regctl(['build', '--builder', 'buildkit', ...image, ...args])
+    }
 
-  test('builds what the context holds, by a Dockerfile from elsewhere', async () => {
-    const file = join(directory, 'elsewhere.Dockerfile')
-    await writeFile(file, 'FROM scratch\nARG VERSION\nLABEL version=$VERSION\nCOPY files /\n')
-    await writeFile(`${file}.dockerignore`, 'files/link\n**/lost\n')
-    const { stdout, stderr, exitCode } = await buildkit(
-      ...[context, '-t', 'built/buildkit:1', '-f', file, '--build-arg', 'VERSION=8'],
-    )
-    expect(exitCode, stderr).toBe(0)
-    expect(stdout).toMatch(DIGEST)
-    await apply(pod(BUILDS, 'second'))
-    await ready(BUILDS, 'second')
-    const script =
-      'crane digest localhost:5000/built/buildkit:1; crane export localhost:5000/built/buildkit:1 - | tar -tf -'
-    const read = await kubectlOk(['exec', '-n', BUILDS, 'second', '-c', 'main', '--', 'sh', '-c', script])
-    expect(read.split('\n')).toEqual([stdout, 'run.sh'])
-  })
+    test('rootless builds what the context holds, by a Dockerfile from elsewhere', async () => {
+      const file = join(directory, 'elsewhere.Dockerfile')
+      await writeFile(file, 'FROM scratch\nARG VERSION\nLABEL version=$VERSION\nCOPY files /\n')
+      await writeFile(`${file}.dockerignore`, 'files/link\n**/lost\n')
+      const { stdout, stderr, exitCode } = await rootless(
+        ...[context, '-t', 'built/buildkit:1', '-f', file, '--build-arg', 'VERSION=8'],
+      )
+      expect(exitCode, stderr).toBe(0)
+      expect(stdout).toMatch(DIGEST)
+      await apply(pod(BUILDS, 'second'))
+      await ready(BUILDS, 'second')
+      const script =
+        'crane digest localhost:5000/built/buildkit:1; crane export localhost:5000/built/buildkit:1 - | tar -tf -'
+      const read = await kubectlOk(['exec', '-n', BUILDS, 'second', '-c', 'main', '--', 'sh', '-c', script])
+      expect(read.split('\n')).toEqual([stdout, 'run.sh'])
+    })
 
-  test('a build that fails tells why', async () => {
-    const { stdout, stderr, exitCode } = await buildkit(
-      context,
-      '-t',
-      'built/bad:1',
-      '-f',
-      join(context, 'bad.Dockerfile'),
-    )
-    expect([stdout, exitCode], stderr).toEqual(['', 5])
-    expect(stderr).toMatch(/Error: the build in namespace e2e-build failed: .*nothing/)
+    test('privileged builds too', async () => {
+      const { stdout, stderr, exitCode } = await privileged(context, '-t', 'built/privileged:1')
+      expect(exitCode, stderr).toBe(0)
+      expect(stdout).toMatch(DIGEST)
+    })
+
+    test('a build that fails tells why', async () => {
+      const { stdout, stderr, exitCode } = await rootless(
+        context,
+        '-t',
+        'built/bad:1',
+        '-f',
+        join(context, 'bad.Dockerfile'),
+      )
+      expect([stdout, exitCode], stderr).toEqual(['', 5])
+      expect(stderr).toMatch(/Error: the build in namespace e2e-build failed: .*nothing/)
+    })
   })
 })
 

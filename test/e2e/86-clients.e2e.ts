@@ -12,7 +12,16 @@ import { type Podman, podmanClient } from './forward/podman.ts'
 import { buildkitImage, images, upFlags } from './images.ts'
 import { cell, tableCheck } from './matrix/cells.ts'
 import { inWorkshop, pulls, workshop } from './matrix/pods.ts'
-import { craneScript, digestOf, output, type Project, project, succeed, withEnvironment } from './matrix/workstation.ts'
+import {
+  craneScript,
+  digestOf,
+  output,
+  type Project,
+  project,
+  RUN_DOCKERFILE,
+  succeed,
+  withEnvironment,
+} from './matrix/workstation.ts'
 
 const BUILDERS = 'e2e-clients'
 const RUNNERS = 'e2e-clients-run'
@@ -139,15 +148,24 @@ describe.concurrent('clients', () => {
       return stored(image)
     },
     async there(image) {
-      const how = ['--builder', 'buildkit', '--privileged', '--builder-image', await buildkitImage()]
-      const digest = await regctlOk(['build', files.context, '-t', image, ...how])
+      const how = ['--builder', 'buildkit', '--builder-image', await buildkitImage('rootless')]
+      const digest = await regctlOk([
+        'build',
+        files.context,
+        '-f',
+        join(files.context, RUN_DOCKERFILE),
+        '-t',
+        image,
+        ...how,
+      ])
       return `${image.slice(0, image.lastIndexOf(':'))}@${digest}`
     },
   })
 
   client('Kaniko', {
     async there(image) {
-      const digest = await regctlOk(['build', files.context, '-t', image, '--builder-image', images.kaniko])
+      const how = ['-f', join(files.context, RUN_DOCKERFILE), '--builder-image', images.kaniko]
+      const digest = await regctlOk(['build', files.context, '-t', image, ...how])
       return `${image.slice(0, image.lastIndexOf(':'))}@${digest}`
     },
   })

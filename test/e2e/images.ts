@@ -12,8 +12,10 @@ export const images = {
 
 export const upFlags = ['--image', images.registry, '--size', '1Gi'] as const
 
-/** BuildKit's, with root's daemon: the lab loads it when a suite asks. */
-export const buildkitImage = async (): Promise<string> =>
-  lab === undefined
+/** BuildKit's two: the lab loads them when a suite asks. */
+export const buildkitImage = async (variant: 'root' | 'rootless'): Promise<string> => {
+  if (lab !== undefined) return extraImage(variant === 'root' ? 'buildkit' : 'buildkit-rootless')
+  return variant === 'root'
     ? fromEnvironment('REGCTL_E2E_BUILDKIT', 'docker.io/moby/buildkit:v0.34.2')
-    : await extraImage('buildkit')
+    : fromEnvironment('REGCTL_E2E_BUILDKIT_ROOTLESS', 'docker.io/moby/buildkit:v0.34.2-rootless')
+}

@@ -63,6 +63,8 @@ export const extraSets = {
     packages: ['github.com/moby/buildkit/cmd/buildctl', 'github.com/moby/buildkit/cmd/buildkitd'],
     ldflags: ['-X github.com/moby/buildkit/version.Version=v0.34.2'],
   },
+  // At the version BuildKit's own rootless image has.
+  rootlesskit: { module: 'rootlesskit', packages: ['github.com/rootless-containers/rootlesskit/v3/cmd/rootlesskit'] },
   buildx: {
     module: 'buildx',
     packages: ['github.com/docker/buildx/cmd/buildx'],

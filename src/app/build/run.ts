@@ -103,7 +103,10 @@ async function untilEnded(watch: Watch): Promise<Ended> {
   for (;;) {
     const found = await buildPod(watch.ports, watch.pod)
     if (found === undefined)
-      throw clusterError('BUILD_STUCK', `the build's pod in namespace ${watch.pod.namespace} was removed by somebody`)
+      throw clusterError(
+        'BUILD_STUCK',
+        `the build's pod in namespace ${watch.pod.namespace} was removed: by somebody, or because its deadline was not put off in time`,
+      )
     const state = podState(found)
     if (state.phase === 'ended') return state
     if (state.phase === 'stuck') throw stuck(watch.pod, state.why)

@@ -14,6 +14,9 @@ export type Project = AsyncDisposable & {
   readonly layer: string
 }
 
+/** The same with a step that runs a program: of builders that can do that in a pod. */
+export const RUN_DOCKERFILE = 'run.Dockerfile'
+
 const ENTRYPOINT = ['/busybox', 'sh', '-c', 'trap exit TERM; while :; do /busybox sleep 1; done']
 
 export async function project(): Promise<Project> {
@@ -26,6 +29,10 @@ export async function project(): Promise<Project> {
   await writeFile(
     join(context, 'Dockerfile'),
     `FROM scratch\nCOPY busybox /busybox\nENTRYPOINT ${JSON.stringify(ENTRYPOINT)}\n`,
+  )
+  await writeFile(
+    join(context, RUN_DOCKERFILE),
+    `FROM scratch\nCOPY busybox /busybox\nRUN ["/busybox", "touch", "/made"]\nENTRYPOINT ${JSON.stringify(ENTRYPOINT)}\n`,
   )
   await writeFile(join(program, 'go.mod'), 'module example.com/hello\n\ngo 1.22\n')
   await writeFile(join(program, 'main.go'), 'package main\n\nimport "time"\n\nfunc main() { time.Sleep(time.Hour) }\n')

@@ -26,7 +26,13 @@ async function sha256(file: string): Promise<string> {
 }
 
 /** Packs a root file system as an OCI layout of one image with one plain layer, in one tar; the same files give the same bytes. */
-export async function packImage(root: string, name: string, config: ImageConfig, output: string): Promise<void> {
+export async function packImage(
+  root: string,
+  name: string,
+  config: ImageConfig,
+  output: string,
+  capabilities = false,
+): Promise<void> {
   const layout = `${output}.layout`
   const blobs = join(layout, 'blobs', 'sha256')
   await mkdir(blobs, { recursive: true })
@@ -43,7 +49,8 @@ export async function packImage(root: string, name: string, config: ImageConfig,
   }
 
   const plain = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner']
-  await run(['tar', ...plain, '-cf', join(layout, 'layer'), '-C', root, '.'])
+  const attributes = capabilities ? ['--xattrs', '--xattrs-include=security.capability'] : []
+  await run(['tar', ...plain, ...attributes, '-cf', join(layout, 'layer'), '-C', root, '.'])
   const layer = await blob(join(layout, 'layer'), 'application/vnd.oci.image.layer.v1.tar')
   const configuration = await json(
     { architecture: 'amd64', os: 'linux', config, rootfs: { type: 'layers', diff_ids: [layer.digest] } },

@@ -27,6 +27,7 @@ export async function archiveRecipe(
   name: string,
   recipe: ImageRecipe,
   sets: readonly GoSet[] = partsOf[name] ?? [],
+  more: readonly string[] = [],
 ): Promise<Recipe> {
   const parts = await Promise.all(sets.map(async (set) => located(await goRecipe(set)).key))
   const envoy = name === 'proxyv2' ? [located(await envoyRecipe()).key] : []
@@ -41,11 +42,12 @@ export async function archiveRecipe(
       ...envoy,
       await debianVersions(),
       ...layout,
+      ...more,
     ],
     build: async (output) => {
       const root = join(output, 'root')
       await recipe.fill(await Rootfs.create(root))
-      await packImage(root, recipe.reference, recipe.config, join(output, 'image.tar'))
+      await packImage(root, recipe.reference, recipe.config, join(output, 'image.tar'), recipe.capabilities)
       await rm(root, { recursive: true })
     },
   }

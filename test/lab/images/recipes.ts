@@ -7,6 +7,8 @@ import type { Rootfs } from './rootfs.ts'
 export interface ImageRecipe {
   readonly reference: string
   readonly config: ImageConfig
+  /** Do files of it carry capabilities? */
+  readonly capabilities?: boolean
   readonly fill: (rootfs: Rootfs) => Promise<void>
 }
 
