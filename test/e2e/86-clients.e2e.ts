@@ -12,6 +12,7 @@ import { type Podman, podmanClient } from './forward/podman.ts'
 import { buildkitImage, images, upFlags } from './images.ts'
 import { cell, tableCheck } from './matrix/cells.ts'
 import { inWorkshop, pulls, workshop } from './matrix/pods.ts'
+import { skaffoldBuild } from './matrix/skaffold.ts'
 import {
   craneScript,
   digestOf,
@@ -161,6 +162,20 @@ describe.concurrent('clients', () => {
       return `${image.slice(0, image.lastIndexOf(':'))}@${digest}`
     },
   })
+
+  test.for([
+    ['local', { push: true }],
+    ['cluster', { namespace: BUILDERS }],
+  ] as const)(
+    'stock Skaffold with regctl build as custom builder, under build.%s',
+    async ([builder, settings], context) => {
+      context.skip(lab === undefined, 'needs the lab')
+      const name = `skaffold-${builder}`
+      const { digest, log } = await skaffoldBuild(files, `localhost:5000/${REPOSITORY}`, name, { [builder]: settings })
+      expect(log).toContain(`Pushed localhost:5000/${REPOSITORY}/${name}:latest as default of ${BUILDERS}`)
+      expect(digest).toBe(await digestOf(`localhost:5000/${REPOSITORY}/${name}:latest`))
+    },
+  )
 
   client('Kaniko', {
     async there(image) {
