@@ -26,6 +26,10 @@ export const buildFlags = {
   }),
   builder: Flags.option({ options: BUILDERS, summary: 'What builds.', default: 'kaniko' as const })(),
   'builder-image': Flags.string({ summary: "The builder's image.", helpValue: 'IMAGE' }),
+  platform: Flags.string({
+    summary: "Platform to build for (the node's; $PLATFORMS). BuildKit takes several, with commas.",
+    helpValue: 'OS/ARCH',
+  }),
   privileged: Flags.boolean({
     summary:
       'Run BuildKit as root with all rights on its node (rootless); needs an image such as moby/buildkit:v0.34.2.',
@@ -47,6 +51,7 @@ type Parsed = {
   readonly 'service-account'?: string | undefined
   readonly builder: Builder
   readonly 'builder-image'?: string | undefined
+  readonly platform?: string | undefined
   readonly privileged: boolean
   readonly file?: string | undefined
   readonly 'build-arg'?: readonly string[] | undefined
@@ -57,7 +62,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 /** Skaffold tells a custom builder all it has to know by the environment. */
 export function buildInput(flags: Parsed, context: string | undefined, environment: Environment) {
-  const { IMAGE, BUILD_CONTEXT, PUSH_IMAGE } = environment
+  const { IMAGE, BUILD_CONTEXT, PUSH_IMAGE, PLATFORMS } = environment
   const image = flags.tag ?? IMAGE
   if (image === undefined || image === '')
     throw usageError('NO_IMAGE', 'no image is named', { suggestions: ['add --tag REPOSITORY:TAG'] })
@@ -85,11 +90,24 @@ export function buildInput(flags: Parsed, context: string | undefined, environme
     timeoutMs: milliseconds(flags.timeout),
     ...given({
       dockerfile: flags.file,
+      platform: platformOf(flags, flags.tag === undefined ? PLATFORMS : undefined),
       builderImage: flags['builder-image'],
       namespace: flags['build-namespace'],
       serviceAccount: flags['service-account'],
     }),
   }
+}
+
+function platformOf({ platform, builder }: Parsed, environment: string | undefined): string | undefined {
+  const wanted = platform ?? environment
+  if (wanted === undefined || wanted === '') return undefined
+  if (!/^[a-z0-9]+(\/[a-z0-9.]+){1,2}(,[a-z0-9]+(\/[a-z0-9.]+){1,2})*$/.test(wanted))
+    throw usageError('INVALID_PLATFORM', `platform "${wanted}" is not one such as linux/arm64`)
+  if (builder === 'kaniko' && wanted.includes(','))
+    throw usageError('ONE_PLATFORM', `Kaniko builds for one platform, not for ${wanted}`, {
+      suggestions: ['add --builder buildkit'],
+    })
+  return wanted
 }
 
 /** As docker has it: without a value it is that of the environment. */

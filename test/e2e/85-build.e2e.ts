@@ -47,7 +47,9 @@ afterAll(async () => {
 describe.concurrent('builds', () => {
   describe('by Kaniko', () => {
     test('builds what the context holds and prints the digest alone on stdout', async () => {
-      const { stdout, stderr, exitCode } = await build(context, '-t', 'built/app:1', '--build-arg', 'VERSION=7')
+      const { stdout, stderr, exitCode } = await build(
+        ...[context, '-t', 'built/app:1', '--build-arg', 'VERSION=7', '--platform', 'linux/arm64'],
+      )
       expect(exitCode, stderr).toBe(0)
       expect(stdout).toMatch(DIGEST)
       expect(stderr).toContain('COPY files /')
@@ -61,7 +63,8 @@ describe.concurrent('builds', () => {
       expect(files).toMatch(/^-rwxr-xr-x .* run\.sh$/m)
       expect(files).toMatch(/^l.* link -> run\.sh$/m)
       expect(files).not.toContain('lost')
-      expect(JSON.parse(await inPod('crane config localhost:5000/built/app:1')).config.Labels).toEqual({ version: '7' })
+      const { architecture, config } = JSON.parse(await inPod('crane config localhost:5000/built/app:1'))
+      expect([architecture, config.Labels]).toEqual(['arm64', { version: '7' }])
     })
 
     test('as a builder of Skaffold it goes by the environment', async () => {
@@ -155,16 +158,17 @@ describe.concurrent('builds', () => {
       await writeFile(file, 'FROM scratch\nARG VERSION\nLABEL version=$VERSION\nCOPY files /\n')
       await writeFile(`${file}.dockerignore`, 'files/link\n**/lost\n')
       const { stdout, stderr, exitCode } = await rootless(
-        ...[context, '-t', 'built/buildkit:1', '-f', file, '--build-arg', 'VERSION=8'],
+        ...[context, '-t', 'built/buildkit:1', '-f', file, '--build-arg', 'VERSION=8', '--platform', 'linux/arm64'],
       )
       expect(exitCode, stderr).toBe(0)
       expect(stdout).toMatch(DIGEST)
       await apply(pod(BUILDS, 'second'))
       await ready(BUILDS, 'second')
       const script =
-        'crane digest localhost:5000/built/buildkit:1; crane export localhost:5000/built/buildkit:1 - | tar -tf -'
+        'crane digest localhost:5000/built/buildkit:1; crane config localhost:5000/built/buildkit:1; echo; crane export localhost:5000/built/buildkit:1 - | tar -tf -'
       const read = await kubectlOk(['exec', '-n', BUILDS, 'second', '-c', 'main', '--', 'sh', '-c', script])
-      expect(read.split('\n')).toEqual([stdout, 'run.sh'])
+      const [digest, config = '', ...listed] = read.split('\n')
+      expect([digest, JSON.parse(config).architecture, listed]).toEqual([stdout, 'arm64', ['run.sh']])
     })
 
     test('privileged builds too', async () => {

@@ -29,6 +29,14 @@ describe('what is to be built', () => {
     })
   })
 
+  test('the platform of the flag, or of Skaffold', () => {
+    const environment = { IMAGE: 'a', PLATFORMS: 'linux/amd64' }
+    expect(buildInput(FLAGS, undefined, environment).platform).toBe('linux/amd64')
+    expect(buildInput({ ...FLAGS, tag: 'a' }, undefined, environment).platform).toBeUndefined()
+    const two = { ...FLAGS, builder: 'buildkit', platform: 'linux/amd64,linux/arm64/v8' } as const
+    expect(buildInput(two, undefined, environment).platform).toBe('linux/amd64,linux/arm64/v8')
+  })
+
   test('the current directory, where nothing else is said', () => {
     expect(buildInput({ ...FLAGS, tag: 'example' }, undefined, {}).context).toBe('.')
   })
@@ -44,6 +52,8 @@ describe('what is to be built', () => {
     ['a build argument without a name', { tag: 'a', 'build-arg': ['=1'] }, {}, 'INVALID_BUILD_ARG', 2],
     ['privileges for Kaniko', { tag: 'a', privileged: true }, {}, 'NO_PRIVILEGES', 2],
     ['privileges for a rootless image', { tag: 'a', privileged: true, builder: 'buildkit' }, {}, 'NO_BUILDER_IMAGE', 2],
+    ['a platform that is none', { tag: 'a', platform: 'amd64' }, {}, 'INVALID_PLATFORM', 2],
+    ['two platforms for Kaniko', {}, { IMAGE: 'a', PLATFORMS: 'linux/amd64,linux/arm64' }, 'ONE_PLATFORM', 2],
     ['a time that is none', { tag: 'a', timeout: 'soon' }, {}, 'INVALID_DURATION', 2],
   ])('%s is refused', (_name, flags, environment, code, exit) => {
     expect(() => buildInput({ ...FLAGS, ...flags }, undefined, environment)).toThrow(failure(code, exit))

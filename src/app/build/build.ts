@@ -17,6 +17,7 @@ export type BuildInput = {
   readonly buildArgs: readonly string[]
   readonly builder: Builder
   readonly builderImage?: string
+  readonly platform?: string
   readonly privileged: boolean
   readonly namespace?: string
   readonly serviceAccount?: string
@@ -49,6 +50,7 @@ export async function build(ports: BuildPorts, input: BuildInput): Promise<Build
     buildArgs: input.buildArgs,
     destination,
     privileged: input.privileged,
+    ...(input.platform === undefined ? {} : { platform: input.platform }),
     ...(input.builderImage === undefined ? {} : { image: input.builderImage }),
   }
   const name = `regctl-build-${randomBytes(5).toString('hex')}`

@@ -11,6 +11,8 @@ export type BuildSteps = {
   readonly dockerfile: string
   readonly buildArgs: readonly string[]
   readonly destination: string
+  /** Such as linux/arm64; that of the node where it is absent. BuildKit takes several, with commas. */
+  readonly platform?: string
   /** For BuildKit: as root with all rights on its node, where that has no user namespaces. */
   readonly privileged: boolean
 }
@@ -19,7 +21,7 @@ type Container = Pick<BuildPod, 'container' | 'annotations' | 'volumes'>
 
 /** What runs in the pod: it takes a gzipped tar on stdin and leaves the digest as its last message. */
 export const builderContainer: Readonly<Record<Builder, (steps: BuildSteps) => Container>> = {
-  kaniko: ({ image = KANIKO_IMAGE, dockerfile, buildArgs, destination }) => ({
+  kaniko: ({ image = KANIKO_IMAGE, dockerfile, buildArgs, destination, platform }) => ({
     container: {
       image,
       args: [
@@ -27,6 +29,7 @@ export const builderContainer: Readonly<Record<Builder, (steps: BuildSteps) => C
         `--dockerfile=${dockerfile}`,
         `--destination=${destination}`,
         ...buildArgs.map((one) => `--build-arg=${one}`),
+        ...(platform === undefined ? [] : [`--custom-platform=${platform}`]),
         '--digest-file=/dev/termination-log',
         '--push-retry=2',
         // It finds out that it is in a container by files that not every runtime has.
@@ -36,7 +39,7 @@ export const builderContainer: Readonly<Record<Builder, (steps: BuildSteps) => C
     annotations: {},
     volumes: [],
   }),
-  buildkit: ({ image = BUILDKIT_IMAGE, dockerfile, buildArgs, destination, privileged }) => {
+  buildkit: ({ image = BUILDKIT_IMAGE, dockerfile, buildArgs, destination, privileged, platform }) => {
     const slash = dockerfile.lastIndexOf('/')
     const name = 'state'
     return {
@@ -48,6 +51,7 @@ export const builderContainer: Readonly<Record<Builder, (steps: BuildSteps) => C
           `--local=dockerfile=${slash < 0 ? CONTEXT : `${CONTEXT}/${dockerfile.slice(0, slash)}`}`,
           `--opt=filename=${dockerfile.slice(slash + 1)}`,
           ...buildArgs.map((one) => `--opt=build-arg:${one}`),
+          ...(platform === undefined ? [] : [`--opt=platform=${platform}`]),
           `--output=type=image,name=${destination},push=true`,
           '--metadata-file=/tmp/metadata.json',
         ],
