@@ -2,16 +2,20 @@ import { Flags } from '@oclif/core'
 import type { GrantResult } from '../app/grant/grant.ts'
 import { RegctlCommand } from '../command.ts'
 import { milliseconds } from '../domain/duration.ts'
-import { grantArgs, podLabel, serviceAccountFlag } from '../flags/grant.ts'
+import { developerFlag, grantArgs, serviceAccountFlag, wantedGrant } from '../flags/grant.ts'
 
 export default class Grant extends RegctlCommand {
-  static override summary = "Let a namespace's workloads push to a repository, by their identity."
+  static override summary = "Let a namespace's workloads, or a developer, push to a repository, by their identity."
   static override description =
     'Also gives the namespace what its pods need to have localhost:5000: Istio injection and a listener. Returns when the registry follows; a grant that cannot be proven is taken back.'
   static override examples = [
     {
       description: 'example-builder may push example and all below it.',
       command: '<%= config.bin %> grant example-builder example',
+    },
+    {
+      description: 'A developer may push team-a from a workstation.',
+      command: '<%= config.bin %> grant team-a team-a --developer user:ada@example.org',
     },
     {
       description: 'One service account, one repository.',
@@ -21,6 +25,11 @@ export default class Grant extends RegctlCommand {
   static override args = grantArgs
   static override flags = {
     'service-account': serviceAccountFlag,
+    developer: developerFlag,
+    'allow-gateway-forward': Flags.boolean({
+      summary: "Let the developer forward ports to the developers' gateway too, where it has no address to reach.",
+      default: false,
+    }),
     exact: Flags.boolean({ summary: 'The repository alone, nothing below it.', default: false }),
     'read-only': Flags.boolean({ summary: 'Pull the repository and list its tags, nothing else.', default: false }),
     pods: Flags.string({ summary: 'Only pods with this label get the listener.', helpValue: 'KEY=VALUE' }),
@@ -35,29 +44,21 @@ export default class Grant extends RegctlCommand {
   async run(): Promise<GrantResult> {
     const { args, flags } = await this.parse(Grant)
     const timeoutMs = milliseconds(flags.timeout)
-    const pods = flags.pods === undefined ? {} : { pods: podLabel(flags.pods) }
-    const serviceAccount = flags['service-account']
+    const { wanted, forward, builder } = wantedGrant(args, flags)
     const ports = await this.ports(flags)
-    const { grant } = await import('../app/grant/grant.ts')
-    const result = await grant(
-      ports,
-      flags.namespace,
-      {
-        namespace: args.namespace,
-        repository: args.repository,
-        exact: flags.exact,
-        readOnly: flags['read-only'],
-        ...(serviceAccount === undefined ? {} : { serviceAccount }),
-      },
-      { ...pods, inject: flags.inject, mergeSidecar: flags['merge-sidecar'], timeoutMs },
-    )
+    const { developer } = wanted
+    const result =
+      developer === undefined
+        ? await (await import('../app/grant/grant.ts')).grant(ports, flags.namespace, wanted, { ...builder, timeoutMs })
+        : await (await import('../app/grant/developer.ts')).grantDeveloper(
+            ports,
+            flags.namespace,
+            { ...wanted, developer },
+            { forward, timeoutMs },
+          )
     for (const warning of result.warnings) ports.report.warn(warning)
-    for (const [key, value] of Object.entries(result.addedLabels))
-      this.log(`Labelled namespace ${args.namespace} with ${key}=${value}; the last revoke takes it off.`)
-    const what = `${flags['read-only'] ? 'pull' : 'push to'} ${args.repository}${flags.exact ? '' : ' and all below it'}`
-    this.log(
-      `${serviceAccount ?? 'Every service account'} of ${args.namespace} may ${what}${result.changed ? '' : ' (nothing to change)'}.`,
-    )
+    const { grantText } = await import('../ui/grant-text.ts')
+    this.log(grantText(result))
     if (result.provenIn === 0) ports.report.warn('no registry pod is ready, so nothing is proven yet: regctl status')
     return result
   }

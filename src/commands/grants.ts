@@ -8,10 +8,11 @@ export default class Grants extends RegctlCommand {
   async run(): Promise<{ readonly grants: readonly Grant[] }> {
     const { flags } = await this.parse(Grants)
     const ports = await this.ports(flags)
-    const [{ readGrants }, { requireInstalled }, { table }] = await Promise.all([
+    const [{ readGrants }, { requireInstalled }, { table }, { granteeText }] = await Promise.all([
       import('../app/grant/grants.ts'),
       import('../app/cluster/installed.ts'),
       import('../ui/table.ts'),
+      import('../ui/grant-text.ts'),
     ])
     const { at } = await requireInstalled(ports.kube, flags.namespace)
     const grants = [...(await readGrants(ports.kube, at))].sort((a, b) =>
@@ -19,7 +20,7 @@ export default class Grants extends RegctlCommand {
     )
     const rows = grants.map((grant) => [
       grant.namespace,
-      grant.serviceAccount ?? 'every one',
+      granteeText(grant),
       grant.exact ? grant.repository : `${grant.repository} and below`,
       grant.readOnly ? 'read' : 'write',
     ])

@@ -4,7 +4,7 @@ import { RegctlCommand } from '../command.ts'
 import { milliseconds } from '../domain/duration.ts'
 import { repositoryName } from '../domain/repository.ts'
 import { usageError } from '../errors.ts'
-import { grantArgs, serviceAccountFlag } from '../flags/grant.ts'
+import { developerFlag, grantArgs, serviceAccountFlag } from '../flags/grant.ts'
 
 export default class Revoke extends RegctlCommand {
   static override summary = 'Take a grant back.'
@@ -32,6 +32,7 @@ export default class Revoke extends RegctlCommand {
       default: false,
       exclusive: ['service-account'],
     }),
+    developer: developerFlag,
     exact: Flags.boolean({ summary: 'Only a grant with --exact (--no-exact: only one without).', allowNo: true }),
     'read-only': Flags.boolean({
       summary: 'Only a grant with --read-only (--no-read-only: only one without).',
@@ -52,6 +53,7 @@ export default class Revoke extends RegctlCommand {
     const ports = await this.ports(flags)
     const { revoke } = await import('../app/grant/revoke.ts')
     const serviceAccount = flags['no-service-account'] ? null : flags['service-account']
+    const { developer } = flags
     const result = await revoke(
       ports,
       flags.namespace,
@@ -59,6 +61,7 @@ export default class Revoke extends RegctlCommand {
         namespace: args.namespace,
         ...(repository === undefined ? {} : { repository }),
         ...(serviceAccount === undefined ? {} : { serviceAccount }),
+        ...(developer === undefined ? {} : { developer }),
         ...(flags.exact === undefined ? {} : { exact: flags.exact }),
         ...(flags['read-only'] === undefined ? {} : { readOnly: flags['read-only'] }),
       },
@@ -67,7 +70,7 @@ export default class Revoke extends RegctlCommand {
     if (result.revoked.length === 0) this.log('Nothing to revoke.')
     for (const grant of result.revoked)
       this.log(
-        `Revoked ${grant.repository} from ${grant.serviceAccount ?? 'every service account'} of ${grant.namespace}.`,
+        `Revoked ${grant.repository} from ${grant.developer ?? `${grant.serviceAccount ?? 'every service account'} of ${grant.namespace}`}.`,
       )
     if (result.revoked.length > 0 && !flags.now)
       this.log('A request that began before may still finish; idle connections end within 10 seconds.')

@@ -9,12 +9,20 @@ export type Installation = {
   readonly port: number
   /** DNS domain of the cluster's Services, `cluster.local` unless the mesh says otherwise. */
   readonly clusterDomain: string
+  /** The developers' way in is installed. */
+  readonly developers?: true
 }
 
 /** Name of the Service, the Deployment, the service account and of the label `app`. */
 export const REGISTRY = 'kube-registry'
 /** Name of the node proxy's DaemonSet and service account. */
 export const NODE_PROXY = 'registry-node'
+/** Name of the developers' gateway: its Deployment, Service, Gateway and service account. */
+export const INGRESS = 'registry-ingress'
+/** Name of the Service that leads developers to their port of the registry's proxy. */
+export const DEVELOPERS = 'kube-registry-developers'
+/** The port of the developers' gateway, the one Istio's own gateways use for passing mTLS on. */
+export const INGRESS_PORT = 15_443
 
 export const FIELD_MANAGER = 'regctl'
 export const OWNER_LABEL = 'app.kubernetes.io/managed-by'
@@ -23,6 +31,21 @@ export const OWNER = 'regctl'
 export const INSTALLATION_LABEL = 'regctl.dev/installation'
 
 export const nodeNamespace = (at: Pick<Installation, 'namespace'>): string => `${at.namespace}-node`
+
+export const ingressNamespace = (at: Pick<Installation, 'namespace'>): string => `${at.namespace}-ingress`
+
+/**
+ * Developers come in by a port of their own at the registry's proxy, because their gateway passes any certificate of
+ * the mesh on: what a builder or a node may do must be worth nothing there.
+ */
+export const developerPort = (at: Pick<Installation, 'port'>): number => (at.port === 5443 ? 5444 : 5443)
+
+export const developerHost = (at: Pick<Installation, 'namespace' | 'clusterDomain'>): string =>
+  `${DEVELOPERS}.${at.namespace}.svc.${at.clusterDomain}`
+
+/** Every port of the registry's proxy that leads to the registry. */
+export const servingPorts = (at: Installation): readonly number[] =>
+  at.developers === true ? [at.port, developerPort(at)] : [at.port]
 
 export const serviceHost = (at: Pick<Installation, 'namespace' | 'clusterDomain'>): string =>
   `${REGISTRY}.${at.namespace}.svc.${at.clusterDomain}`
@@ -44,11 +67,11 @@ export const registrySelector = { matchLabels: { app: REGISTRY } } as const
 const RESERVED = new Set(['default', 'kube-system', 'kube-public', 'kube-node-lease'])
 
 /**
- * Checks the name of a registry's namespace; the node proxy's, a few letters longer, must be one too.
+ * Checks the name of a registry's namespace; the gateway's, a few letters longer, must be one too.
  * @throws usage error INVALID_NAMESPACE
  */
 export function registryNamespace(text: string): string {
-  namespaceName(nodeNamespace({ namespace: namespaceName(text) }))
+  namespaceName(ingressNamespace({ namespace: namespaceName(text) }))
   if (!RESERVED.has(text)) return text
   throw usageError('INVALID_NAMESPACE', `namespace "${text}" is the cluster's own; the registry needs one for itself`)
 }

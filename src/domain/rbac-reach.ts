@@ -6,7 +6,8 @@ type RoleLike = {
   readonly rules?: readonly V1PolicyRule[] | null
 }
 type BindingLike = {
-  readonly metadata?: { readonly namespace?: string }
+  readonly kind?: string
+  readonly metadata?: { readonly name?: string; readonly namespace?: string }
   readonly roleRef: { readonly kind: string; readonly name: string }
   readonly subjects?: readonly RbacV1Subject[]
 }
@@ -50,4 +51,24 @@ export function subjectsWith(
     .flatMap((binding) => (binding.subjects ?? []).map(subjectText))
   // The control plane's own controllers may do anything; naming them says nothing.
   return [...new Set(found)].filter((subject) => !subject.startsWith('service account kube-system/')).sort()
+}
+
+/**
+ * The binding's name, where it gives rights to this account of a namespace, or to all accounts there. What Kubernetes
+ * itself gives to every account, by bindings with names that start with `system:`, does not count.
+ */
+export function boundBy(binding: BindingLike, namespace: string, account: string): string | undefined {
+  const { kind, metadata } = binding
+  const all = ['system:serviceaccounts', `system:serviceaccounts:${namespace}`]
+  const ofKubernetes = metadata?.name?.startsWith('system:') === true
+  const found = (binding.subjects ?? []).some(
+    (subject) =>
+      (subject.kind === 'ServiceAccount' &&
+        subject.name === account &&
+        (subject.namespace ?? metadata?.namespace) === namespace) ||
+      (subject.kind === 'User' && subject.name === `system:serviceaccount:${namespace}:${account}`) ||
+      (subject.kind === 'Group' && all.includes(subject.name) && !ofKubernetes),
+  )
+  if (!found) return undefined
+  return [kind, metadata?.namespace === undefined ? metadata?.name : `${metadata.namespace}/${metadata.name}`].join(' ')
 }

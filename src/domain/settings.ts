@@ -1,4 +1,5 @@
 import { conflictError, usageError } from '../errors.ts'
+import type { Installation } from './installation.ts'
 
 /** What `regctl up` was given. Kept in the cluster, so that a later `up` without a flag keeps it. */
 export type Settings = {
@@ -15,7 +16,14 @@ export type Settings = {
   readonly istioVersion?: string
   /** Tell the tools of everybody, by a ConfigMap of the whole cluster. */
   readonly publishLocalRegistry?: true
+  /** Developers have a way in from outside. */
+  readonly developerIngress?: true
+  /** How their gateway is reached; absent for a load balancer. */
+  readonly developerIngressType?: IngressType
 }
+
+export const INGRESS_TYPES = ['LoadBalancer', 'NodePort', 'HostPort', 'ClusterIP'] as const
+export type IngressType = (typeof INGRESS_TYPES)[number]
 
 export const DEFAULTS: Settings = {
   port: 5000,
@@ -23,6 +31,13 @@ export const DEFAULTS: Settings = {
   size: '20Gi',
   image: 'docker.io/library/registry:3',
 }
+
+export const installationOf = (namespace: string, settings: Settings, clusterDomain: string): Installation => ({
+  namespace,
+  port: settings.port,
+  clusterDomain,
+  ...(settings.developerIngress === true ? { developers: true } : {}),
+})
 
 /** Flags as given: a value sets, `null` (`--no-FLAG`) goes back to the default, absent keeps. */
 export type GivenSettings = { readonly [K in keyof Settings]?: Exclude<Settings[K], undefined> | null }
@@ -39,6 +54,8 @@ export function mergeSettings(kept: Settings | undefined, given: GivenSettings):
   }
   return validSettings(merged as Settings)
 }
+
+export const ingressType = ({ developerIngressType = 'LoadBalancer' }: Settings): IngressType => developerIngressType
 
 const QUANTITY = /^(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|Pi|k|M|G|T|P)?$/
 const UNIT: Readonly<Record<string, number>> = {

@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { DEFAULTS, type GivenSettings, mergeSettings } from '../domain/settings.ts'
+import { DEFAULTS, type GivenSettings, INGRESS_TYPES, mergeSettings } from '../domain/settings.ts'
 import { usageError } from '../errors.ts'
 
 const back = (name: string) =>
@@ -24,6 +24,20 @@ export const settingFlags = {
     summary: 'Tell Skaffold, Tilt and others of everybody that localhost:PORT is the registry (KEP-1755).',
     allowNo: true,
   }),
+  'developer-ingress': Flags.boolean({
+    summary: "Give developers a way in from outside: a gateway that leads to the registry's proxy.",
+    default: false,
+  }),
+  'developer-ingress-type': Flags.string({
+    summary: 'How that gateway is reached (LoadBalancer); implies --developer-ingress.',
+    options: [...INGRESS_TYPES],
+  }),
+  'no-developer-ingress': Flags.boolean({
+    summary: 'Close that way again.',
+    helpGroup: 'RESET',
+    default: false,
+  }),
+  'no-developer-ingress-type': back('way to the gateway'),
   'no-revision': back('revision'),
   'no-storage': back('storage'),
   'no-storage-class': back('storage class'),
@@ -41,6 +55,10 @@ type Parsed = {
   readonly image?: string | undefined
   readonly 'istio-version'?: string | undefined
   readonly 'publish-local-registry'?: boolean | undefined
+  readonly 'developer-ingress': boolean
+  readonly 'developer-ingress-type'?: string | undefined
+  readonly 'no-developer-ingress': boolean
+  readonly 'no-developer-ingress-type': boolean
   readonly 'no-istio-version': boolean
   readonly 'no-revision': boolean
   readonly 'no-storage': boolean
@@ -50,12 +68,23 @@ type Parsed = {
 }
 
 export function givenSettings(flags: Parsed): GivenSettings {
-  for (const name of ['revision', 'storage', 'storage-class', 'size', 'image', 'istio-version'] as const)
+  for (const name of [
+    'revision',
+    'storage',
+    'storage-class',
+    'size',
+    'image',
+    'istio-version',
+    'developer-ingress-type',
+  ] as const)
     if (flags[name] !== undefined && flags[`no-${name}`])
       throw usageError('BOTH_FLAGS', `--${name} and --no-${name} contradict each other`)
   for (const name of ['storage-class', 'size'] as const)
     if (flags.storage === 'emptydir' && flags[name] !== undefined)
       throw usageError('BOTH_FLAGS', `--${name} is for a volume, which --storage emptydir has not`)
+  const isWanted = flags['developer-ingress'] || flags['developer-ingress-type'] !== undefined
+  if (isWanted && flags['no-developer-ingress'])
+    throw usageError('BOTH_FLAGS', '--developer-ingress and --no-developer-ingress contradict each other')
   const given: Record<string, unknown> = {
     port: flags.port,
     revision: flags['no-revision'] ? null : flags.revision,
@@ -64,6 +93,9 @@ export function givenSettings(flags: Parsed): GivenSettings {
     size: flags['no-size'] ? null : flags.size,
     image: flags['no-image'] ? null : flags.image,
     publishLocalRegistry: flags['publish-local-registry'] === false ? null : flags['publish-local-registry'],
+    developerIngress: flags['no-developer-ingress'] ? null : isWanted || undefined,
+    developerIngressType:
+      flags['no-developer-ingress-type'] || flags['no-developer-ingress'] ? null : flags['developer-ingress-type'],
     istioVersion: flags['no-istio-version'] ? null : flags['istio-version'],
   }
   const settings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GivenSettings

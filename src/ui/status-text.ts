@@ -22,10 +22,17 @@ export function statusText(status: Status): string {
           proxy === null ? theme.bad('missing') : state(proxy.ready),
           proxy?.image ?? '',
         ]),
+        ...(status.developerIngress?.pods ?? []).map((pod) => [
+          'developer gateway',
+          pod.node,
+          state(pod.ready),
+          pod.image,
+        ]),
       ],
     ),
     `Storage: ${storage.kind}${size}${used}. Kubernetes ${status.versions.kubernetes}. Grants: ${status.grants.length}.`,
   ]
+  if (status.developerIngress !== null) parts.push(ingressText(status.developerIngress))
   if (status.problems.length === 0)
     return [...parts, theme.good(`All is well: localhost:${status.port} serves on every node.`)].join('\n\n')
   const problems = status.problems.map(
@@ -33,3 +40,6 @@ export function statusText(status: Status): string {
   )
   return [...parts, problems.join('\n')].join('\n\n')
 }
+
+const ingressText = ({ type, addresses }: NonNullable<Status['developerIngress']>): string =>
+  `Developers come in by ${addresses.length === 0 ? "a port-forward of the gateway's pod" : addresses.join(', ')} (${type}).`

@@ -3,6 +3,9 @@ import { podLabel } from '../../src/flags/grant.ts'
 import { givenSettings } from '../../src/flags/settings.ts'
 
 const NONE = {
+  'developer-ingress': false,
+  'no-developer-ingress': false,
+  'no-developer-ingress-type': false,
   'no-revision': false,
   'no-storage': false,
   'no-storage-class': false,
@@ -24,6 +27,10 @@ describe('settings as given', () => {
     [{ 'istio-version': '1.30' }, { istioVersion: '1.30' }],
     [{ 'publish-local-registry': true }, { publishLocalRegistry: true }],
     [{ 'publish-local-registry': false }, { publishLocalRegistry: null }],
+    [{ 'developer-ingress': true }, { developerIngress: true }],
+    [{ 'developer-ingress-type': 'NodePort' }, { developerIngress: true, developerIngressType: 'NodePort' }],
+    [{ 'no-developer-ingress': true }, { developerIngress: null, developerIngressType: null }],
+    [{ 'no-developer-ingress-type': true }, { developerIngressType: null }],
     [{ 'no-revision': true }, { revision: null }],
     [{ 'no-storage': true }, { storage: null }],
     [{ 'no-storage-class': true }, { storageClass: null }],
@@ -40,6 +47,11 @@ describe('settings as given', () => {
       )
     },
   )
+
+  test.each(['developer-ingress', 'developer-ingress-type'])('--%s with --no-developer-ingress', (name) => {
+    const flags = { ...NONE, [name]: name === 'developer-ingress' ? true : 'NodePort', 'no-developer-ingress': true }
+    expect(() => givenSettings(flags)).toThrow(expect.objectContaining({ code: 'BOTH_FLAGS' }))
+  })
 })
 
 test.each([

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import type { PodState, Status } from '../../src/app/inspect/status.ts'
+import type { PodState } from '../../src/app/inspect/pod-state.ts'
+import type { Status } from '../../src/app/inspect/status.ts'
 import { statusText } from '../../src/ui/status-text.ts'
 import { plain } from './plain.ts'
 
@@ -20,6 +21,7 @@ const STATUS: Status = {
     { node: 'node1', proxy: pod('node1', { image: 'proxyv2:1.31.0' }) },
     { node: 'node2', proxy: pod('node2', { image: 'proxyv2:1.31.0' }) },
   ],
+  developerIngress: null,
   grants: [{ namespace: 'ci', repository: 'team', exact: false, readOnly: false }],
   storage: { kind: 'pvc', size: '20Gi', phase: 'Bound', usedBytes: 3 * 2 ** 20 },
   versions: { kubernetes: 'v1.36.0', proxy: 'proxyv2:1.31.0' },

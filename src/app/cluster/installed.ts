@@ -2,7 +2,7 @@ import type { Installation } from '../../domain/installation.ts'
 import { INSTALLATION_LABEL } from '../../domain/installation.ts'
 import { describeRef, type KubeObject, type ObjectRef, refOf } from '../../domain/kube-object.ts'
 import { statesIn } from '../../domain/ownership.ts'
-import type { Settings } from '../../domain/settings.ts'
+import { installationOf, type Settings } from '../../domain/settings.ts'
 import { STATE } from '../../domain/stack/stack.ts'
 import { clusterError, preconditionError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
@@ -42,11 +42,7 @@ function readState(state: KubeObject): Installed {
   const data = (state.data ?? {}) as Readonly<Record<string, string>>
   const settings = parseSettings(data['settings.json'] ?? '', refOf(state))
   return {
-    at: {
-      namespace: state.metadata.namespace ?? '',
-      port: settings.port,
-      clusterDomain: data.clusterDomain ?? 'cluster.local',
-    },
+    at: installationOf(state.metadata.namespace ?? '', settings, data.clusterDomain ?? 'cluster.local'),
     settings,
   }
 }

@@ -1,8 +1,8 @@
 import type { V1Deployment, V1Pod } from '@kubernetes/client-node'
 import { type Installation, nodeNamespace } from '../../domain/installation.ts'
-import type { KubeObject } from '../../domain/kube-object.ts'
+import { describeRef, type KubeObject } from '../../domain/kube-object.ts'
 import type { Settings } from '../../domain/settings.ts'
-import { type MeshFacts, minorOf, type ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
+import { type Authority, type MeshFacts, minorOf, type ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
 import { templatePod } from '../../domain/stack/node-proxy.ts'
 import { preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
@@ -106,6 +106,27 @@ export function trustDomainOf(template: ProxyTemplate): string {
   return template.container.env?.find((variable) => variable.name === 'TRUST_DOMAIN')?.value ?? 'cluster.local'
 }
 
+/** Where the proxies ask for certificates; istiod unless the mesh says otherwise. */
+export function authorityOf(template: ProxyTemplate): Authority {
+  const address = template.container.env?.find((variable) => variable.name === 'CA_ADDR')?.value
+  const [, host = '', port = ''] = /^(?:\w+:\/\/)?([^:]+):(\d+)$/.exec(address ?? 'istiod.istio-system.svc:15012') ?? []
+  return { host, port: Number(port) }
+}
+
+/**
+ * The roots every proxy of the mesh trusts, as istiod keeps them in each namespace.
+ * @throws precondition error NO_MESH_ROOT
+ */
+export async function meshRoots({ kube }: Pick<Ports, 'kube'>, template: ProxyTemplate): Promise<string> {
+  const named = template.volumes.find(({ name }) => name === 'istiod-ca-cert')?.configMap?.name
+  const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'default', name: named ?? 'istio-ca-root-cert' }
+  const roots = ((await kube.get(ref))?.data as Readonly<Record<string, string>> | undefined)?.['root-cert.pem']
+  if (roots !== undefined) return roots
+  throw preconditionError('NO_MESH_ROOT', `${describeRef(ref)} does not hold the mesh's root certificate`, {
+    suggestions: [`kubectl get configmap -A --field-selector metadata.name=${ref.name}`],
+  })
+}
+
 /** Everything about the mesh that shapes the installation. */
 export async function meshFacts(
   ports: Ports,
@@ -129,6 +150,7 @@ export async function meshFacts(
     cni: daemonSets.some((set) => set.metadata.name === 'istio-cni-node'),
     ambient: daemonSets.some((set) => set.metadata.name === 'ztunnel'),
     clusterDomain: clusterDomainOf(proxy),
+    authority: authorityOf(proxy),
     admissionPolicies,
     proxy,
     trustDomain: trustDomainOf(proxy),

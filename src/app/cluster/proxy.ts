@@ -1,6 +1,13 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import { type ActiveConfig, activeConfig } from '../../domain/envoy/active-config.ts'
-import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
+import {
+  INGRESS,
+  type Installation,
+  ingressNamespace,
+  NODE_PROXY,
+  nodeNamespace,
+  REGISTRY,
+} from '../../domain/installation.ts'
 import { clusterError } from '../../errors.ts'
 import type { ExecResult, Ports } from '../../ports.ts'
 
@@ -26,10 +33,33 @@ export async function nodeProxyPods(
   })) as unknown as V1Pod[]
 }
 
+export async function ingressPods(
+  ports: Pick<Ports, 'kube'>,
+  at: Pick<Installation, 'namespace'>,
+): Promise<readonly V1Pod[]> {
+  return (await ports.kube.list(POD, {
+    namespace: ingressNamespace(at),
+    labelSelector: `app=${INGRESS}`,
+  })) as unknown as V1Pod[]
+}
+
+/** Every pod of the installation. */
+export async function podsOf(
+  ports: Pick<Ports, 'kube'>,
+  at: Pick<Installation, 'namespace'>,
+): Promise<readonly V1Pod[]> {
+  const lists = await Promise.all([registryPods(ports, at), nodeProxyPods(ports, at), ingressPods(ports, at)])
+  return lists.flat()
+}
+
 /** What a proxy's own Envoy has in force: istiod's view shows no rejection. */
 export async function proxyConfig(ports: Ports, pod: V1Pod, port: number): Promise<ActiveConfig> {
-  return activeConfig(await askProxy(ports, pod, 'config_dump?resource=dynamic_listeners'), port)
+  return activeConfig(await listenersOf(ports, pod), port)
 }
+
+/** Envoy's own account of its listeners, for domain/envoy to read. */
+export const listenersOf = (ports: Ports, pod: V1Pod): Promise<string> =>
+  askProxy(ports, pod, 'config_dump?resource=dynamic_listeners')
 
 async function askProxy(ports: Ports, pod: V1Pod, path: string): Promise<string> {
   const { namespace = '', name = '' } = pod.metadata ?? {}

@@ -1,7 +1,7 @@
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
-import { type Grant, grantKey, grantName, grantPolicy, writesOverlap } from '../../domain/policy/grant.ts'
-import { preconditionError, RegctlError } from '../../errors.ts'
+import { type Grant, grantKey, grantName, grantPolicy, isDeveloper, writesOverlap } from '../../domain/policy/grant.ts'
+import { conflictError, preconditionError, RegctlError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
@@ -37,6 +37,7 @@ export async function grant(
   await requireServiceAccount(ports, wanted)
   const before = await readGrants(kube, at)
   const held = before.some((other) => grantKey(other) === grantKey(wanted))
+  checkNoDeveloper(wanted, before)
   const { timeoutMs, ...builder } = options
   const plan = await planBuilder(kube, at, namespace, {
     ...builder,
@@ -77,7 +78,18 @@ export async function grant(
   }
 }
 
-function takenBack(error: RegctlError): RegctlError {
+/** A developer's account is worth nothing at the builders' port, whoever is granted there. */
+function checkNoDeveloper({ namespace, serviceAccount }: Grant, before: readonly Grant[]): void {
+  const developer = before.find(
+    (one) => one.namespace === namespace && one.serviceAccount === serviceAccount && isDeveloper(one),
+  )?.developer
+  if (developer === undefined) return
+  throw conflictError('ACCOUNT_TAKEN', `service account ${namespace}/${serviceAccount} is for ${developer}`, {
+    suggestions: [`regctl grant ${namespace} REPOSITORY --developer ${developer}`],
+  })
+}
+
+export function takenBack(error: RegctlError): RegctlError {
   return new RegctlError('cluster', error.code, `${error.message}; the grant was taken back`, {
     suggestions: error.suggestions,
     cause: error,
@@ -113,14 +125,13 @@ async function requireServiceAccount({ kube }: Ports, { namespace, serviceAccoun
   )
 }
 
-function overlapWarnings(wanted: Grant, others: readonly Grant[]): readonly string[] {
+export function overlapWarnings(wanted: Grant, others: readonly Grant[]): readonly string[] {
   return others
-    .filter((other) => other.namespace !== wanted.namespace && writesOverlap(other, wanted))
-    .map(
-      (other) =>
-        `namespace ${other.namespace} may write ${other.repository}${other.exact ? '' : ' and all below it'} as well`,
-    )
+    .filter((other) => whoseOf(other) !== whoseOf(wanted) && writesOverlap(other, wanted))
+    .map((other) => `${whoseOf(other)} may write ${other.repository}${other.exact ? '' : ' and all below it'} as well`)
 }
+
+const whoseOf = ({ namespace, developer }: Grant): string => developer ?? `namespace ${namespace}`
 
 function preparationRemarks(plan: BuilderPlan, options: Pick<BuilderOptions, 'pods'>): readonly string[] {
   return [

@@ -1,11 +1,12 @@
 import type { V1Pod } from '@kubernetes/client-node'
+import { activeConfig } from '../../domain/envoy/active-config.ts'
 import { decide, UnknownMatcher } from '../../domain/envoy/rbac.ts'
-import type { Installation } from '../../domain/installation.ts'
+import { type Installation, servingPorts } from '../../domain/installation.ts'
 import type { Expectation } from '../../domain/policy/expectation.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import { clusterError, RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
-import { proxyConfig, registryPods } from '../cluster/proxy.ts'
+import { listenersOf, registryPods } from '../cluster/proxy.ts'
 
 /**
  * Waits until every Ready registry proxy decides as expected, by the policies it has in force and with no update
@@ -46,16 +47,22 @@ async function faultsOf(
 ): Promise<readonly string[]> {
   const name = pod.metadata?.name ?? ''
   try {
-    const config = await proxyConfig(ports, pod, at.port)
-    const rejected = config.rejected.map(
+    const dump = await listenersOf(ports, pod)
+    const rejected = activeConfig(dump, at.port).rejected.map(
       ({ listener, details }) => `pod ${name} refused an update of listener ${listener}: ${details}`,
     )
-    if (config.chains.length === 0) return [...rejected, `pod ${name} serves no listener for port ${at.port}`]
-    return [...rejected, ...config.chains.flatMap((filters) => wanted.flatMap((one) => faultOf(filters, one)))]
+    return [...rejected, ...servingPorts(at).flatMap((port) => portFaults(dump, port, name, wanted))]
   } catch (error) {
     if (error instanceof UnknownMatcher || error instanceof RegctlError) return [`pod ${name}: ${error.message}`]
     throw error
   }
+}
+
+function portFaults(dump: string, port: number, pod: string, wanted: readonly Expectation[]): readonly string[] {
+  const { chains } = activeConfig(dump, port)
+  if (chains.length === 0) return [`pod ${pod} serves no listener for port ${port}`]
+  const here = wanted.filter(({ request }) => request.port === port)
+  return chains.flatMap((filters) => here.flatMap((one) => faultOf(filters, one)))
 }
 
 function faultOf(filters: Parameters<typeof decide>[0], { request, allowed, why }: Expectation): readonly string[] {

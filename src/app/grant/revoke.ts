@@ -4,7 +4,7 @@ import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { refOf } from '../../domain/kube-object.ts'
 import { expectations, revokedExpectations } from '../../domain/policy/expectation.ts'
-import { type Grant, grantKey, grantName } from '../../domain/policy/grant.ts'
+import { type Grant, grantKey, grantName, isDeveloper } from '../../domain/policy/grant.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import { clusterError, usageError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
@@ -12,6 +12,7 @@ import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
 import { registryPods } from '../cluster/proxy.ts'
+import { tidyAccounts } from './developer-account.ts'
 import { grantsOf, namespaceRef, readGrants, settleFences } from './grants.ts'
 import { prove } from './prove.ts'
 
@@ -23,6 +24,7 @@ export type RevokeSelection = {
   readonly serviceAccount?: string | null
   readonly exact?: boolean
   readonly readOnly?: boolean
+  readonly developer?: string
 }
 
 export type RevokeResult = {
@@ -60,6 +62,7 @@ export async function revoke(
     ])
   })
   const left = await readGrants(kube, at)
+  await tidyAccounts(ports, at, revoked, left)
   if (namespace !== undefined) await tidyNamespace(ports, at, namespace, left)
   const wanted = async () => {
     const now = grantsOf(selection.namespace, await readGrants(kube, at))
@@ -82,7 +85,8 @@ function select(grants: readonly Grant[], selection: RevokeSelection): readonly 
       (selection.repository === undefined || grant.repository === selection.repository) &&
       (selection.serviceAccount === undefined || grant.serviceAccount === (selection.serviceAccount ?? undefined)) &&
       (selection.exact === undefined || grant.exact === selection.exact) &&
-      (selection.readOnly === undefined || grant.readOnly === selection.readOnly),
+      (selection.readOnly === undefined || grant.readOnly === selection.readOnly) &&
+      (selection.developer === undefined || grant.developer === selection.developer),
   )
   if (selection.repository === undefined || fits.length < 2) return fits
   throw usageError('AMBIGUOUS', `${fits.length} grants fit: ${fits.map(grantKey).join('; ')}`, {
@@ -97,6 +101,7 @@ export function revokeCommand(grant: Grant): string {
     grant.serviceAccount === undefined ? '--no-service-account' : `--service-account ${grant.serviceAccount}`,
     grant.exact ? '--exact' : '--no-exact',
     grant.readOnly ? '--read-only' : '--no-read-only',
+    ...(grant.developer === undefined ? [] : [`--developer ${grant.developer}`]),
   ].join(' ')
 }
 
@@ -109,13 +114,15 @@ export async function takeBack(ports: Ports, at: Installation, grant: Grant, nam
     name: grantName(grant),
   })
   await settleFences(ports.kube, at, [namespace])
+  const left = await readGrants(ports.kube, at)
+  await tidyAccounts(ports, at, [grant], left)
   const now = await ports.kube.get(namespaceRef(namespace.metadata.name))
-  if (now !== undefined) await tidyNamespace(ports, at, now, await readGrants(ports.kube, at))
+  if (now !== undefined) await tidyNamespace(ports, at, now, left)
 }
 
 const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' } as const
 
-/** With the last grant of a namespace go its listener and the labels regctl put on it. */
+/** With the last builder's grant of a namespace go its listener and the labels regctl put on it. */
 export async function tidyNamespace(
   { kube }: Ports,
   at: Installation,
@@ -123,7 +130,7 @@ export async function tidyNamespace(
   left: readonly Grant[],
 ): Promise<void> {
   const name = namespace.metadata.name
-  if (left.some((grant) => grant.namespace === name)) return
+  if (left.some((grant) => grant.namespace === name && !isDeveloper(grant))) return
   const sidecars = await kube.list(SIDECAR, { namespace: name })
   for (const sidecar of sidecars.filter((candidate) => isOurs(candidate, at))) await kube.remove(refOf(sidecar))
   // Somebody may have put the listener in by hand, as the refusal of a grant says: that one stays.

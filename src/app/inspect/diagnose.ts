@@ -1,8 +1,8 @@
 import type { CoreV1Event, V1ContainerStatus, V1Pod } from '@kubernetes/client-node'
-import { type Installation, nodeNamespace } from '../../domain/installation.ts'
+import { type Installation, ingressNamespace, nodeNamespace } from '../../domain/installation.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import type { Ports } from '../../ports.ts'
-import { nodeProxyPods, registryPods } from '../cluster/proxy.ts'
+import { ingressPods, nodeProxyPods, podsOf, registryPods } from '../cluster/proxy.ts'
 
 /** Why one object is not as it should be, and the command that helps. */
 export type Finding = { readonly object: string; readonly why: string; readonly fix: string }
@@ -14,12 +14,18 @@ const EVENT = { apiVersion: 'v1', kind: 'Event' } as const
 
 /** Looks at every pod of the installation that is not ready, and at the workloads that could not make one. */
 export async function diagnose(ports: Ports, at: Installation): Promise<readonly Finding[]> {
-  const pods = [...(await registryPods(ports, at)), ...(await nodeProxyPods(ports, at))].filter((pod) => !isReady(pod))
+  const pods = (await podsOf(ports, at)).filter((pod) => !isReady(pod) && !endsInTime(pod, ports.clock.now()))
   const podFindings = await Promise.all(pods.map((pod) => podFinding(ports, pod)))
   const noPods = (await registryPods(ports, at)).length === 0 ? await workloadFindings(ports, at.namespace) : []
   const noNodes = (await nodeProxyPods(ports, at)).length === 0 ? await workloadFindings(ports, nodeNamespace(at)) : []
-  return [...podFindings, ...noPods, ...noNodes]
+  const noGateway = at.developers === true && (await ingressPods(ports, at)).length === 0
+  const noIngress = noGateway ? await workloadFindings(ports, ingressNamespace(at)) : []
+  return [...podFindings, ...noPods, ...noNodes, ...noIngress]
 }
+
+/** Its `deletionTimestamp` is when its grace period is over. */
+const endsInTime = ({ metadata }: V1Pod, now: number): boolean =>
+  metadata?.deletionTimestamp !== undefined && new Date(metadata.deletionTimestamp).getTime() > now
 
 async function podFinding(ports: Ports, pod: V1Pod): Promise<Finding> {
   const { namespace = '', name = '' } = pod.metadata ?? {}

@@ -1,4 +1,4 @@
-import { nodeNamespace } from '../../domain/installation.ts'
+import { ingressNamespace, nodeNamespace } from '../../domain/installation.ts'
 import { describeRef } from '../../domain/kube-object.ts'
 import { RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
@@ -80,7 +80,8 @@ async function exposure(
 ): Promise<readonly Finding[]> {
   const istiod = (await findIstiods(ports))[0]
   const { allows, filters } = await foreignReach(ports, at, istiod?.namespace ?? 'istio-system')
-  const access = await podAccess(ports, [...new Set([at.namespace, nodeNamespace(at), ...builders])])
+  const gateway = at.developers === true ? [ingressNamespace(at)] : []
+  const access = await podAccess(ports, [...new Set([at.namespace, nodeNamespace(at), ...gateway, ...builders])])
   const deployment =
     istiod === undefined
       ? undefined
@@ -101,7 +102,7 @@ async function exposure(
     ...filters.map(
       (what): Finding => ({
         level: 'note',
-        what: `${what} changes the registry's or the node proxies' Envoy and is not regctl's`,
+        what: `${what} changes the registry's or its proxies' Envoy and is not regctl's`,
         fix: 'make sure it is meant to',
       }),
     ),

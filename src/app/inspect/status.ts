@@ -7,6 +7,7 @@ import { FENCE, outlived } from '../../domain/policy/fence.ts'
 import type { Grant } from '../../domain/policy/grant.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import { lacksIpv6 } from '../../domain/stack/envoy-filter.ts'
+import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
 import { RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
@@ -15,28 +16,25 @@ import { nodeProxyPods, proxyConfig, registryPods } from '../cluster/proxy.ts'
 import { readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { diagnose } from './diagnose.ts'
+import { type IngressState, ingressState } from './ingress-state.ts'
+import { type PodState, podState } from './pod-state.ts'
+import { type Problem, Problems } from './problems.ts'
 import { type StorageUse, storageUse } from './storage-use.ts'
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
-
-export type PodState = {
-  readonly pod: string
-  readonly node: string
-  readonly ready: boolean
-  readonly image: string
-  readonly imageId: string
-}
 
 export type Status = {
   readonly namespace: string
   readonly port: number
   readonly registry: readonly PodState[]
   readonly nodes: readonly { readonly node: string; readonly proxy: PodState | null }[]
+  /** The developers' way in; null where it is not installed. */
+  readonly developerIngress: IngressState | null
   readonly grants: readonly Grant[]
   readonly storage: StorageUse
   readonly versions: { readonly kubernetes: string; readonly proxy: string }
   /** What is wrong, each with the command that helps; empty when all is well. */
-  readonly problems: readonly { readonly what: string; readonly fix: string }[]
+  readonly problems: readonly Problem[]
 }
 
 export async function status(ports: Ports, namespace: string): Promise<Status> {
@@ -51,7 +49,9 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
     kube.version(),
   ])
   const byNode = new Map(proxies.map((pod) => [pod.spec?.nodeName ?? '', pod]))
-  const problems = await problemsOf(ports, installed, grants, { pods, proxies, nodes: nodes as readonly V1Node[] })
+  const problems = new Problems()
+  const template = await problems.asked(() => proxyTemplate(ports, at, settings.revision))
+  await problemsOf(ports, at, template, grants, { pods, proxies, nodes: nodes as readonly V1Node[] }, problems)
   const ready = pods.find(isReady)
   return {
     namespace,
@@ -62,21 +62,11 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
       const pod = byNode.get(name)
       return { node: name, proxy: pod === undefined ? null : podState(pod, 'istio-proxy') }
     }),
+    developerIngress: at.developers === true ? await ingressState(ports, installed, template, problems) : null,
     grants,
     storage: await storageUse(ports, at, settings, ready),
     versions: { kubernetes: version.gitVersion, proxy: proxies[0]?.spec?.containers[0]?.image ?? 'none' },
-    problems,
-  }
-}
-
-function podState(pod: V1Pod, container: string): PodState {
-  const state = pod.status?.containerStatuses?.find(({ name }) => name === container)
-  return {
-    pod: pod.metadata?.name ?? '',
-    node: pod.spec?.nodeName ?? '',
-    ready: isReady(pod),
-    image: pod.spec?.containers.find(({ name }) => name === container)?.image ?? '',
-    imageId: state?.imageID ?? '',
+    problems: problems.found,
   }
 }
 
@@ -84,12 +74,13 @@ type Seen = { readonly pods: readonly V1Pod[]; readonly proxies: readonly V1Pod[
 
 async function problemsOf(
   ports: Ports,
-  { at, settings }: Installed,
+  at: Installed['at'],
+  template: ProxyTemplate | undefined,
   grants: readonly Grant[],
   seen: Seen,
-): Promise<Status['problems']> {
-  const problems: { what: string; fix: string }[] = []
-  const say = (what: string, fix: string) => problems.push({ what, fix })
+  problems: Problems,
+): Promise<void> {
+  const say = problems.say.bind(problems)
   for (const { object, why, fix } of await diagnose(ports, at)) say(`${object}: ${why}`, fix)
   if (!seen.pods.some(isReady)) say('no registry pod is ready', 'regctl up')
   for (const node of seen.nodes) {
@@ -99,24 +90,13 @@ async function problemsOf(
   }
   const live = await ports.kube.get({ ...POLICY, namespace: at.namespace, name: FENCE })
   const past = live === undefined ? [] : outlived(at, live, grants)
-  /** What cannot be asked is a problem like any other: the rest of the state is told all the same. */
-  const asked = async <T>(ask: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await ask()
-    } catch (error) {
-      if (!(error instanceof RegctlError)) throw error
-      say(error.message, error.suggestions[0] ?? 'regctl doctor')
-      return undefined
-    }
-  }
-  const template = await asked(() => proxyTemplate(ports, at, settings.revision))
   if (template !== undefined && seen.pods.some(isReady)) {
     const domain = trustDomainOf(template)
     const wanted = [...expectations(at, domain, grants), ...outlivedExpectations(at, domain, past)]
-    await asked(() => prove(ports, at, async () => wanted, 0))
+    await problems.asked(() => prove(ports, at, async () => wanted, 0))
   }
   for (const pod of seen.proxies) {
-    for (const { listener, details } of (await asked(() => nodeRejections(ports, at, pod))) ?? []) {
+    for (const { listener, details } of (await problems.asked(() => nodeRejections(ports, at, pod))) ?? []) {
       const node = pod.spec?.nodeName ?? ''
       const held = details.includes('Address already in use')
       say(
@@ -144,7 +124,6 @@ async function problemsOf(
     undefined
   )
     say('the registry is not installed', 'regctl up')
-  return problems
 }
 
 /** A proxy that is not ready may be so because of what it refused; where it cannot answer yet, that it is not ready is said already. */

@@ -1,14 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import type { V1PersistentVolumeClaim } from '@kubernetes/client-node'
-import { type Installation, nodeNamespace, ownerLabels } from '../../domain/installation.ts'
+import { type Installation, ingressNamespace, ownerLabels } from '../../domain/installation.ts'
 import { type KubeObject, type OwnerReference, refKey, refOf } from '../../domain/kube-object.ts'
 import { type Change, changeOf, comparable } from '../../domain/plan.ts'
 import { GRANT_LABEL, type Grant } from '../../domain/policy/grant.ts'
-import { checkChange, DEFAULTS, type GivenSettings, mergeSettings, type Settings } from '../../domain/settings.ts'
+import {
+  checkChange,
+  DEFAULTS,
+  type GivenSettings,
+  installationOf,
+  mergeSettings,
+  type Settings,
+} from '../../domain/settings.ts'
 import type { MeshFacts } from '../../domain/stack/mesh-facts.ts'
 import { namespacesOf, stack } from '../../domain/stack/stack.ts'
 import { conflictError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
+import { developerAccess } from '../cluster/developer-access.ts'
 import { allInstalled } from '../cluster/installed.ts'
 import { meshFacts } from '../cluster/mesh.ts'
 import { isOurs, liveObjects, ownedObjects } from '../cluster/ownership.ts'
@@ -50,13 +58,15 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
   // After a `down` only the data is left to lose; the port is free again.
   if (before !== undefined) checkChange(kept === undefined ? { ...before, port: settings.port } : before, settings)
   const mesh = await meshFacts(ports, namespace, settings)
-  const at: Installation = { namespace, port: settings.port, clusterDomain: mesh.clusterDomain }
+  const at = installationOf(namespace, settings, mesh.clusterDomain)
   const grants = kept === undefined ? [] : await readGrants(kube, at)
   const shipped = {
     registry: await ports.assets.manifests('registry.yaml'),
     nodeProxy: await ports.assets.manifests('node-proxy.yaml'),
+    developerIngress: await ports.assets.manifests('developer-ingress.yaml'),
   }
-  const wanted = stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants))
+  const access = at.developers === true ? await developerAccess(ports, at, settings, mesh) : undefined
+  const wanted = stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants), access)
   const live = await liveObjects(kube, at, wanted)
   const { changes, comparedLocally } = await compare(kube, at, wanted, live)
   return { at, settings, mesh, grants, wanted, surplus: await surplusOf(kube, at, wanted), changes, comparedLocally }
@@ -93,7 +103,10 @@ async function compare(
       return changeOf(ref, current, current === undefined ? comparable(object) : after)
     }),
   )
-  return { changes, comparedLocally: !(exists.has(at.namespace) && exists.has(nodeNamespace(at))) }
+  return {
+    changes,
+    comparedLocally: !wanted.every(({ kind, metadata: { name } }) => kind !== 'Namespace' || exists.has(name)),
+  }
 }
 
 async function ownersOf(kube: Kube, grants: readonly Grant[]): Promise<ReadonlyMap<string, OwnerReference>> {
@@ -105,7 +118,10 @@ async function ownersOf(kube: Kube, grants: readonly Grant[]): Promise<ReadonlyM
 }
 
 /** Kinds `up` never removes: they hold what the user has. `down` is for those. */
-const KEPT = new Set(['Secret', 'PersistentVolumeClaim', 'Namespace'])
+const KEPT = new Set(['Secret', 'PersistentVolumeClaim'])
+
+const isKept = (at: Installation, { kind, metadata: { name } }: KubeObject): boolean =>
+  KEPT.has(kind) || (kind === 'Namespace' && name !== ingressNamespace(at))
 
 /** Ours by label and not wanted any more. What belongs to a grant goes by `revoke` alone. */
 async function surplusOf(kube: Kube, at: Installation, wanted: readonly KubeObject[]): Promise<readonly KubeObject[]> {
@@ -113,7 +129,7 @@ async function surplusOf(kube: Kube, at: Installation, wanted: readonly KubeObje
   const owned = await ownedObjects(kube, at)
   return owned.filter(
     (object) =>
-      !keep.has(refKey(refOf(object))) && !KEPT.has(object.kind) && object.metadata.labels?.[GRANT_LABEL] === undefined,
+      !keep.has(refKey(refOf(object))) && !isKept(at, object) && object.metadata.labels?.[GRANT_LABEL] === undefined,
   )
 }
 

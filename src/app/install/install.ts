@@ -8,10 +8,12 @@ import type { Ports } from '../../ports.ts'
 import { namespaceRef, readGrants, settleFences } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { keepAcceptedFilters } from './filter-rollback.ts'
+import { proveIngress, publishAccess } from './ingress.ts'
 import { type InstallPlan, keepHttpSecret } from './install-plan.ts'
 import { preflight } from './preflight.ts'
 import { waitReady } from './rollout.ts'
 import { selfTest } from './self-test.ts'
+import { foreignObjects, namespacesGone } from './uninstall.ts'
 
 export type InstallOptions = { readonly wait: boolean; readonly timeoutMs: number }
 
@@ -36,7 +38,7 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
     await applyAll(ports, plan, (object) => !WORKLOAD_KINDS.has(object.kind), note)
     await settle(ports, plan)
   })
-  await report.step('Apply the registry and the node proxy', (note) =>
+  await report.step('Apply the registry and its proxies', (note) =>
     applyAll(ports, plan, (object) => WORKLOAD_KINDS.has(object.kind), note),
   )
   const deadline = ports.clock.now() + options.timeoutMs
@@ -45,7 +47,8 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
       waitReady(ports, plan.at, options.timeoutMs, note),
     )
   // Not before the new pods are there: what goes may have protected the old ones.
-  const removed = options.wait ? await prune(ports, plan) : leave(ports, plan)
+  const removed = options.wait ? await prune(ports, plan, options.timeoutMs) : leave(ports, plan)
+  if (options.wait) await publishAccess(ports, plan)
   if (options.wait) await verify(ports, plan, deadline)
   return {
     namespace: plan.at.namespace,
@@ -99,9 +102,25 @@ async function settle({ kube }: Ports, plan: InstallPlan): Promise<void> {
   )
 }
 
-async function prune(ports: Ports, plan: InstallPlan): Promise<readonly string[]> {
-  for (const object of plan.surplus) await ports.kube.remove(refOf(object))
-  return plan.surplus.map((object) => describeRef(refOf(object)))
+async function prune(ports: Ports, plan: InstallPlan, timeoutMs: number): Promise<readonly string[]> {
+  const removed: string[] = []
+  const isRule = (object: KubeObject) => object.apiVersion.startsWith('admissionregistration')
+  // What serves goes first, then its namespace, and what protects it while it ends last.
+  const inOrder = [...plan.surplus].reverse().sort((one, other) => Number(isRule(one)) - Number(isRule(other)))
+  for (const object of inOrder) {
+    if (object.kind === 'Namespace' && !(await isEmpty(ports, plan, object.metadata.name))) continue
+    await ports.kube.remove(refOf(object))
+    removed.push(describeRef(refOf(object)))
+    if (object.kind === 'Namespace') await namespacesGone(ports, plan.at, removed, timeoutMs)
+  }
+  return removed
+}
+
+async function isEmpty({ kube, report }: Ports, { at }: InstallPlan, namespace: string): Promise<boolean> {
+  const left = (await foreignObjects(kube, at)).filter((ref) => ref.namespace === namespace)
+  if (left.length === 0) return true
+  report.warn(`Left: Namespace ${namespace}, which holds ${left.map(describeRef).join(', ')}`)
+  return false
 }
 
 function leave({ report }: Ports, { surplus }: InstallPlan): readonly string[] {
@@ -123,5 +142,7 @@ async function verify(ports: Ports, plan: InstallPlan, deadline: number): Promis
     )
     if (proven === 0) throw clusterError('NO_REGISTRY', 'the registry has no ready pod to prove the policies in')
   })
+  if (plan.at.developers === true)
+    await report.step("Prove the developers' gateway", () => proveIngress(ports, plan, Math.min(left(), 30_000)))
   await report.step('Pull and try to push through a node proxy', async (note) => note(await selfTest(ports, plan.at)))
 }

@@ -1,11 +1,12 @@
 import type { V1Pod } from '@kubernetes/client-node'
-import { nodeNamespace } from '../../domain/installation.ts'
+import { ingressNamespace, nodeNamespace } from '../../domain/installation.ts'
 import { conflictError, preconditionError, RegctlError } from '../../errors.ts'
 import type { Ports, Right } from '../../ports.ts'
+import { checkIngress } from './ingress-preflight.ts'
 import type { InstallPlan } from './install-plan.ts'
 
 /** What `up` writes, as RBAC names it. */
-function neededRights(namespace: string, admissionPolicies: boolean): readonly Right[] {
+function neededRights(namespace: string, admissionPolicies: boolean, ingress: boolean): readonly Right[] {
   const here = (group: string, resource: string): Right => ({ verb: 'patch', group, resource, namespace })
   const node = nodeNamespace({ namespace })
   return [
@@ -32,6 +33,29 @@ function neededRights(namespace: string, admissionPolicies: boolean): readonly R
           resource,
         }))
       : []),
+    ...(ingress ? ingressRights(namespace) : []),
+  ]
+}
+
+function ingressRights(namespace: string): readonly Right[] {
+  const place = ingressNamespace({ namespace })
+  const patch = (group: string, resource: string, where = place): Right => ({
+    verb: 'patch',
+    group,
+    resource,
+    namespace: where,
+  })
+  return [
+    patch('', 'services'),
+    patch('', 'serviceaccounts'),
+    patch('apps', 'deployments'),
+    patch('rbac.authorization.k8s.io', 'roles'),
+    patch('rbac.authorization.k8s.io', 'roles', namespace),
+    patch('networking.istio.io', 'gateways'),
+    patch('networking.istio.io', 'virtualservices'),
+    patch('networking.istio.io', 'destinationrules'),
+    { verb: 'create', group: '', resource: 'pods', subresource: 'exec', namespace: place },
+    { verb: 'list', group: '', resource: 'nodes' },
   ]
 }
 
@@ -60,9 +84,10 @@ export async function preflight(ports: Ports, plan: InstallPlan, note: (text: st
     report.warn(
       `This cluster has no ValidatingAdmissionPolicy: any pod may ask for host port ${plan.at.port} while a node proxy is replaced`,
     )
-  await checkRights(ports, plan.at.namespace)
+  await checkRights(ports, plan.at.namespace, plan.at.developers === true)
   await checkHostPort(ports, plan)
   await checkStorage(ports, plan)
+  await checkIngress(ports, plan)
 }
 
 /** A clear word for versions nobody ran this on. */
@@ -95,9 +120,9 @@ export async function withRights<T>(ports: Ports, namespace: string, look: () =>
   }
 }
 
-async function checkRights({ kube }: Ports, namespace: string): Promise<void> {
+async function checkRights({ kube }: Ports, namespace: string, ingress = false): Promise<void> {
   const admission = { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy' }
-  const rights = neededRights(namespace, await kube.serves(admission))
+  const rights = neededRights(namespace, await kube.serves(admission), ingress)
   const held = await Promise.all(rights.map((right) => kube.can(right)))
   const missing = rights.filter((_, index) => held[index] !== true).map(rightText)
   if (missing.length === 0) return

@@ -1,19 +1,26 @@
 import type { V1DaemonSet, V1Deployment } from '@kubernetes/client-node'
-import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
+import {
+  INGRESS,
+  type Installation,
+  ingressNamespace,
+  NODE_PROXY,
+  nodeNamespace,
+  REGISTRY,
+} from '../../domain/installation.ts'
 import { clusterError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { diagnose } from '../inspect/diagnose.ts'
 
 type Progress = { readonly done: boolean; readonly text: string }
 
-async function registryProgress({ kube }: Ports, at: Installation): Promise<Progress> {
-  const found = await kube.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: at.namespace, name: REGISTRY })
+async function deploymentProgress({ kube }: Ports, namespace: string, name: string, text: string): Promise<Progress> {
+  const found = await kube.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace, name })
   const deployment = found as unknown as V1Deployment | undefined
   const seen = (deployment?.status?.observedGeneration ?? 0) >= (deployment?.metadata?.generation ?? 1)
   const { readyReplicas = 0, updatedReplicas = 0, replicas = 0 } = deployment?.status ?? {}
   return {
     done: seen && updatedReplicas === 1 && readyReplicas === 1 && replicas === 1,
-    text: `registry ${readyReplicas}/1`,
+    text: `${text} ${readyReplicas}/1`,
   }
 }
 
@@ -35,7 +42,7 @@ async function nodesProgress({ kube }: Ports, at: Installation): Promise<Progres
 const TELL_AFTER_MS = 15_000
 
 /**
- * Waits until the registry and a proxy on every node are ready.
+ * Waits until the registry, a proxy on every node and the developers' gateway are ready.
  * @throws cluster error NOT_READY that says which pod, why, and what its events and last log lines are
  */
 export async function waitReady(
@@ -47,7 +54,13 @@ export async function waitReady(
   const started = ports.clock.now()
   const deadline = started + timeoutMs
   for (;;) {
-    const progress = await Promise.all([registryProgress(ports, at), nodesProgress(ports, at)])
+    const progress = await Promise.all([
+      deploymentProgress(ports, at.namespace, REGISTRY, 'registry'),
+      nodesProgress(ports, at),
+      ...(at.developers === true
+        ? [deploymentProgress(ports, ingressNamespace(at), INGRESS, 'developer gateway')]
+        : []),
+    ])
     const text = progress.map((one) => one.text).join(', ')
     if (progress.every(({ done }) => done)) return note(text)
     // What lasts is seldom a matter of waiting longer, so it is told before the deadline.

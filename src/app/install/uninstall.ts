@@ -1,12 +1,13 @@
-import { type Installation, nodeNamespace } from '../../domain/installation.ts'
+import type { Installation } from '../../domain/installation.ts'
 import { OTHER_TYPES, OWNED_TYPES, WORKLOAD_KINDS } from '../../domain/kinds.ts'
 import { describeRef, type KubeObject, type ObjectRef, refOf } from '../../domain/kube-object.ts'
 import { GRANT_LABEL } from '../../domain/policy/grant.ts'
+import { namespacesOf } from '../../domain/stack/stack.ts'
 import { clusterError, conflictError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { findInstalled } from '../cluster/installed.ts'
 import { isOurs, ownedObjects } from '../cluster/ownership.ts'
-import { nodeProxyPods, registryPods } from '../cluster/proxy.ts'
+import { podsOf } from '../cluster/proxy.ts'
 import { namespaceRef } from '../grant/grants.ts'
 import { tidyNamespace } from '../grant/revoke.ts'
 
@@ -58,7 +59,7 @@ export async function uninstall(
   const foreign = await foreignObjects(kube, at)
   const dataKept = claims.length > 0 && !options.deleteData
   await report.step('Remove the namespaces', async () => {
-    for (const name of [nodeNamespace(at), at.namespace]) {
+    for (const name of [...namespacesOf(at)].reverse()) {
       const object = await kube.get(namespaceRef(name))
       const holdsData = name === at.namespace && dataKept
       const holdsOthers = foreign.some((ref) => ref.namespace === name)
@@ -77,7 +78,7 @@ async function podsGone(
 ): Promise<void> {
   const deadline = ports.clock.now() + timeoutMs
   for (;;) {
-    const left = [...(await registryPods(ports, at)), ...(await nodeProxyPods(ports, at))]
+    const left = await podsOf(ports, at)
     if (left.length === 0) return
     note(`${left.length} pods left`)
     if (ports.clock.now() > deadline) {
@@ -101,6 +102,7 @@ async function podsGone(
 async function tidyBuilders(ports: Ports, at: Installation, owned: readonly KubeObject[]): Promise<void> {
   // Policies and Sidecars carry it alike, so that one of them left behind is enough.
   for (const name of new Set(owned.flatMap(({ metadata }) => metadata.labels?.[GRANT_LABEL] ?? []))) {
+    if (namespacesOf(at).includes(name)) continue
     const namespace = await ports.kube.get(namespaceRef(name))
     if (namespace !== undefined) await tidyNamespace(ports, at, namespace, [])
   }
@@ -110,12 +112,12 @@ async function tidyBuilders(ports: Ports, at: Installation, owned: readonly Kube
 const FURNITURE = /^(ConfigMap (kube-root-ca\.crt|istio-ca-root-cert|istio-ca-crl)|ServiceAccount default)$/
 
 /** Objects in our namespaces that are not ours; derived ones (pods, replica sets) do not count. */
-async function foreignObjects(kube: Kube, at: Installation): Promise<readonly ObjectRef[]> {
+export async function foreignObjects(kube: Kube, at: Installation): Promise<readonly ObjectRef[]> {
   const namespaced = [...OWNED_TYPES.slice(1), ...OTHER_TYPES].filter(
     (type) => !type.apiVersion.startsWith('admissionregistration'),
   )
   const lists = await Promise.all(
-    namespaced.flatMap((type) => [at.namespace, nodeNamespace(at)].map((namespace) => kube.list(type, { namespace }))),
+    namespaced.flatMap((type) => namespacesOf(at).map((namespace) => kube.list(type, { namespace }))),
   )
   return lists
     .flat()
@@ -126,14 +128,14 @@ async function foreignObjects(kube: Kube, at: Installation): Promise<readonly Ob
     .map(refOf)
 }
 
-async function namespacesGone(
+export async function namespacesGone(
   { kube, clock, signal }: Ports,
   at: Installation,
   removed: readonly string[],
   timeoutMs: number,
 ): Promise<void> {
   const deadline = clock.now() + timeoutMs
-  for (const name of [at.namespace, nodeNamespace(at)]) {
+  for (const name of namespacesOf(at)) {
     if (!removed.includes(`Namespace ${name}`)) continue
     while ((await kube.get(namespaceRef(name))) !== undefined) {
       if (clock.now() > deadline)

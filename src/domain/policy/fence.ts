@@ -1,7 +1,7 @@
-import { type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
+import { developerPort, type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
-import { authorizationPolicy, type Spec } from './authorization-policy.ts'
-import { GRANT_LABEL, type Grant, LISTINGS, READ, WRITE, writePaths } from './grant.ts'
+import { authorizationPolicy, type Rule, type Spec } from './authorization-policy.ts'
+import { GRANT_LABEL, type Grant, grantPort, isDeveloper, LISTINGS, READ, WRITE, writePaths } from './grant.ts'
 import { principalOf } from './identity.ts'
 
 export const FENCE = 'fence'
@@ -33,23 +33,35 @@ export function readNodes(at: Installation): KubeObject {
   })
 }
 
-/** Who is no stranger. */
+const principalsOf = (grants: readonly Grant[]): readonly string[] => [...new Set(grants.map(principalOf))].sort()
+
+/** Who is no stranger at the builders' port. */
 const knownTo = (at: Installation, grants: readonly Grant[]): readonly string[] =>
-  [...new Set([nodePrincipal(at), ...grants.map(principalOf)])].sort()
+  [...new Set([nodePrincipal(at), ...principalsOf(grants.filter((grant) => !isDeveloper(grant)))])].sort()
 
 /**
  * The DENY that holds whatever somebody else allows, in the mesh's root namespace too: DENY comes before ALLOW.
- * Strangers get nothing, nodes never write, nobody reads the catalog or deletes. `ports` stands in every rule because on a
- * TCP chain Istio drops the HTTP conditions of a DENY and would widen it to all ports.
+ * Strangers get nothing, nodes never write, nobody reads the catalog or deletes; developers and builders get nothing
+ * by each other's port. `ports` stands in every rule because on a TCP chain Istio drops the HTTP conditions of a DENY and
+ * would widen it to all ports. The developers' port is fenced before it exists, so that it never serves without.
  */
 export function fence(at: Installation, grants: readonly Grant[], resourceVersion?: string): KubeObject {
-  const ports = [String(at.port)]
-  const known = knownTo(at, grants)
+  const [ports, theirs] = [[String(at.port)], [String(developerPort(at))]]
+  const developers = principalsOf(grants.filter(isDeveloper))
   const nodes = [{ source: { principals: [nodePrincipal(at)] } }]
   const policy = authorizationPolicy(at, FENCE, {
     action: 'DENY',
     rules: [
-      { from: [{ source: { notPrincipals: known } }], to: [{ operation: { ports } }] },
+      { from: [{ source: { notPrincipals: knownTo(at, grants) } }], to: [{ operation: { ports } }] },
+      {
+        // Without a developer the port is nobody's.
+        ...(developers.length === 0 ? {} : { from: [{ source: { notPrincipals: developers } }] }),
+        to: [{ operation: { ports: theirs } }],
+      },
+      // A grant to all accounts of a namespace has the developer's among them.
+      ...(developers.length === 0
+        ? []
+        : [{ from: [{ source: { principals: developers } }], to: [{ operation: { ports } }] }]),
       {
         from: nodes,
         to: [
@@ -60,9 +72,9 @@ export function fence(at: Installation, grants: readonly Grant[], resourceVersio
       },
       {
         to: [
-          { operation: { ports, paths: ['/v2/_catalog*'] } },
-          { operation: { ports, notPaths: ['/v2/', '/v2/*'] } },
-          { operation: { ports, notMethods: [...READ, ...WRITE] } },
+          { operation: { ports: [...ports, ...theirs], paths: ['/v2/_catalog*'] } },
+          { operation: { ports: [...ports, ...theirs], notPaths: ['/v2/', '/v2/*'] } },
+          { operation: { ports: [...ports, ...theirs], notMethods: [...READ, ...WRITE] } },
         ],
       },
     ],
@@ -82,26 +94,21 @@ export function namespaceFence(
   owner?: OwnerReference,
   resourceVersion?: string,
 ): KubeObject {
-  const paths = [...new Set(grants.filter((grant) => grant.namespace === namespace).flatMap(writePaths))].sort()
+  const own = grants.filter((grant) => grant.namespace === namespace)
+  const from = [{ source: { principals: [principalOf({ namespace })] } }]
+  const outside = (some: readonly Grant[]): readonly Rule[] => {
+    const [first] = some
+    if (first === undefined) return []
+    const notPaths = [...new Set(some.flatMap(writePaths))].sort()
+    const ports = [String(grantPort(at, first))]
+    return [{ from, to: [{ operation: { ports, notMethods: READ, ...(notPaths.length === 0 ? {} : { notPaths }) } }] }]
+  }
   const policy = authorizationPolicy(
     at,
     writesName(namespace),
     {
       action: 'DENY',
-      rules: [
-        {
-          from: [{ source: { principals: [principalOf({ namespace })] } }],
-          to: [
-            {
-              operation: {
-                ports: [String(at.port)],
-                notMethods: READ,
-                ...(paths.length === 0 ? {} : { notPaths: paths }),
-              },
-            },
-          ],
-        },
-      ],
+      rules: [...outside(own.filter((grant) => !isDeveloper(grant))), ...outside(own.filter(isDeveloper))],
     },
     { labels: { [GRANT_LABEL]: namespace }, ...(owner === undefined ? {} : { owner }) },
   )
@@ -111,7 +118,7 @@ export function namespaceFence(
 
 /** Principals a fence takes for grantees though their grants are gone, as after a granted namespace was deleted. */
 export function outlived(at: Installation, live: KubeObject, grants: readonly Grant[]): readonly string[] {
-  const known = new Set(knownTo(at, grants))
+  const known = new Set([...knownTo(at, grants), ...principalsOf(grants)])
   const rules = (live.spec as Partial<Spec> | undefined)?.rules ?? []
   return rules
     .flatMap(({ from = [] }) => from.flatMap(({ source }) => source.notPrincipals ?? []))

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Installation } from '../installation.ts'
+import { developerPort, type Installation } from '../installation.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { isWithin } from '../repository.ts'
 import { authorizationPolicy, type Operation } from './authorization-policy.ts'
@@ -11,7 +11,15 @@ export type Grant = Identity & {
   /** The repository alone; otherwise all below it too. */
   readonly exact: boolean
   readonly readOnly: boolean
+  /** `user:NAME` or `group:NAME`: who outside the cluster may take on the service account. Absent for workloads. */
+  readonly developer?: string
 }
+
+/** A developer's grant holds at the developers' port, and only there. */
+export const isDeveloper = ({ developer }: Pick<Grant, 'developer'>): boolean => developer !== undefined
+
+export const grantPort = (at: Installation, grant: Pick<Grant, 'developer'>): number =>
+  isDeveloper(grant) ? developerPort(at) : at.port
 
 export const GRANT_LABEL = 'regctl.dev/grant'
 const ANNOTATION = 'regctl.dev/grant'
@@ -24,6 +32,7 @@ export function grantKey(grant: Grant): string {
     grant.repository,
     grant.exact ? 'exact' : 'subtree',
     grant.readOnly ? 'read' : 'write',
+    ...(grant.developer === undefined ? [] : [grant.developer]),
   ].join(' ')
 }
 
@@ -62,7 +71,7 @@ function readPaths(grant: Grant): readonly string[] {
 }
 
 function operations(at: Installation, grant: Grant): readonly Operation[] {
-  const ports = [String(at.port)]
+  const ports = [String(grantPort(at, grant))]
   const own: Operation = { ports, methods: READ, paths: readPaths(grant) }
   if (grant.readOnly) return [{ ports, methods: READ, paths: ['/v2/'] }, own]
   // A writer may read what nodes read, so a cross-repository mount (its source is in the query, which no
@@ -94,8 +103,15 @@ export function grantPolicy(at: Installation, grant: Grant, owner?: OwnerReferen
 }
 
 function grantRecord(grant: Grant): Grant {
-  const { namespace, serviceAccount, repository, exact, readOnly } = grant
-  return { namespace, ...(serviceAccount === undefined ? {} : { serviceAccount }), repository, exact, readOnly }
+  const { namespace, serviceAccount, repository, exact, readOnly, developer } = grant
+  return {
+    namespace,
+    ...(serviceAccount === undefined ? {} : { serviceAccount }),
+    repository,
+    exact,
+    readOnly,
+    ...(developer === undefined ? {} : { developer }),
+  }
 }
 
 /** Reads a grant back from its policy; undefined where the annotation is missing or not ours. */
@@ -103,14 +119,18 @@ export function grantOf(policy: KubeObject): Grant | undefined {
   try {
     const record: unknown = JSON.parse(policy.metadata.annotations?.[ANNOTATION] ?? 'null')
     if (typeof record !== 'object' || record === null) return undefined
-    const { namespace, serviceAccount, repository, exact, readOnly } = record as Partial<Grant>
+    const { namespace, serviceAccount, repository, exact, readOnly, developer } = record as Partial<Grant>
     if (typeof namespace !== 'string' || typeof repository !== 'string') return undefined
+    // Whoever a developer is, the identity is one account; without it the grant would be all of the namespace's.
+    if (developer !== undefined && (typeof developer !== 'string' || typeof serviceAccount !== 'string'))
+      return undefined
     return {
       namespace,
       ...(typeof serviceAccount === 'string' ? { serviceAccount } : {}),
       repository,
       exact: exact === true,
       readOnly: readOnly === true,
+      ...(developer === undefined ? {} : { developer }),
     }
   } catch {
     return undefined

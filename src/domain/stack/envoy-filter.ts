@@ -1,4 +1,12 @@
-import { type Installation, NODE_PROXY, nodeNamespace, ownerLabels, REGISTRY, serviceHost } from '../installation.ts'
+import {
+  developerPort,
+  type Installation,
+  NODE_PROXY,
+  nodeNamespace,
+  ownerLabels,
+  REGISTRY,
+  serviceHost,
+} from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 
 type Patch = {
@@ -24,9 +32,14 @@ function envoyFilter(
 
 const HTTP_MANAGER = 'envoy.filters.network.http_connection_manager'
 
-const onRegistryHttp = (value: Readonly<Record<string, unknown>>): Patch => ({
+const onRegistryHttp = (value: Readonly<Record<string, unknown>>, destinationPort?: number): Patch => ({
   applyTo: 'NETWORK_FILTER',
-  match: { context: 'SIDECAR_INBOUND', listener: { filterChain: { filter: { name: HTTP_MANAGER } } } },
+  match: {
+    context: 'SIDECAR_INBOUND',
+    listener: {
+      filterChain: { ...(destinationPort === undefined ? {} : { destinationPort }), filter: { name: HTTP_MANAGER } },
+    },
+  },
   patch: {
     operation: 'MERGE',
     value: {
@@ -58,16 +71,20 @@ const answer = (status: number, code: string, message: string) => ({
 export function refusalBody(at: Installation): KubeObject {
   const who = '%DOWNSTREAM_PEER_URI_SAN%'
   const what = '%REQ(:METHOD)% %REQ(:PATH)%'
+  const replies = (command: string) => ({
+    local_reply_config: {
+      mappers: [
+        answer(403, 'DENIED', `${who} may not ${what}; to allow it: ${command}`),
+        answer(400, 'UNSUPPORTED', `the registry's proxy does not accept ${what} as it is spelled`),
+        answer(503, 'UNAVAILABLE', 'the registry does not answer its proxy; see: regctl status'),
+      ],
+    },
+  })
+  const command = 'regctl grant NAMESPACE REPOSITORY'
   return envoyFilter(at, 'refusal-body', at.namespace, REGISTRY, [
-    onRegistryHttp({
-      local_reply_config: {
-        mappers: [
-          answer(403, 'DENIED', `${who} may not ${what}; to allow it: regctl grant NAMESPACE REPOSITORY`),
-          answer(400, 'UNSUPPORTED', `the registry's proxy does not accept ${what} as it is spelled`),
-          answer(503, 'UNAVAILABLE', 'the registry does not answer its proxy; see: regctl status'),
-        ],
-      },
-    }),
+    // The first mapper that fits answers, and patches of one filter chain add up in this order.
+    ...(at.developers === true ? [onRegistryHttp(replies(`${command} --developer user:NAME`), developerPort(at))] : []),
+    onRegistryHttp(replies(command)),
   ])
 }
 

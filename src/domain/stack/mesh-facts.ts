@@ -10,11 +10,16 @@ export type MeshFacts = {
   readonly cni: boolean
   readonly ambient: boolean
   readonly clusterDomain: string
+  /** Where the mesh's proxies get their certificates. */
+  readonly authority: Authority
   /** The cluster serves ValidatingAdmissionPolicy. */
   readonly admissionPolicies: boolean
   /** The proxy container as the mesh's own injector writes it for a gateway pod. */
   readonly proxy: ProxyTemplate
 }
+
+/** `host` is also the name in its certificate. */
+export type Authority = { readonly host: string; readonly port: number }
 
 export type ProxyTemplate = { readonly container: V1Container; readonly volumes: readonly V1Volume[] }
 

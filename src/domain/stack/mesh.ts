@@ -1,4 +1,11 @@
-import { type Installation, ownerLabels, REGISTRY, registrySelector, serviceHost } from '../installation.ts'
+import {
+  type Installation,
+  ownerLabels,
+  REGISTRY,
+  registrySelector,
+  serviceHost,
+  servingPorts,
+} from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 
 const meta = (at: Installation, name: string, namespace = at.namespace) => ({
@@ -18,7 +25,7 @@ export function strictMtls(at: Installation): KubeObject {
 }
 
 /**
- * The registry's own proxy: one port in, to loopback, and nothing out. Without `defaultEndpoint` Istio would
+ * The registry's own proxy: a port in, and one for developers, to loopback, and nothing out. Without `defaultEndpoint` Istio would
  * call the pod's address, where nothing listens (IST0143). HTTP is declared so that the path can be checked.
  */
 export function registrySidecar(at: Installation): KubeObject {
@@ -28,12 +35,10 @@ export function registrySidecar(at: Installation): KubeObject {
     metadata: meta(at, REGISTRY),
     spec: {
       workloadSelector: { labels: registrySelector.matchLabels },
-      ingress: [
-        {
-          port: { number: at.port, protocol: 'HTTP', name: 'http-registry' },
-          defaultEndpoint: `127.0.0.1:${at.port}`,
-        },
-      ],
+      ingress: servingPorts(at).map((number) => ({
+        port: { number, protocol: 'HTTP', name: number === at.port ? 'http-registry' : 'http-developers' },
+        defaultEndpoint: `127.0.0.1:${at.port}`,
+      })),
       egress: [{ hosts: ['~/*'] }],
     },
   }
@@ -43,13 +48,13 @@ export function registrySidecar(at: Installation): KubeObject {
  * Explicit, so that no client falls back to plaintext when auto mTLS guesses wrong. Keepalive, because a pod that
  * goes at once takes its last packets along: without it a pull cut by `revoke --now` or a lost node waits for ever.
  */
-export function mutualTls(at: Installation): KubeObject {
+export function mutualTls(at: Installation, host = serviceHost(at)): KubeObject {
   return {
     apiVersion: 'networking.istio.io/v1',
     kind: 'DestinationRule',
-    metadata: meta(at, REGISTRY),
+    metadata: meta(at, host.split('.')[0] ?? ''),
     spec: {
-      host: serviceHost(at),
+      host,
       trafficPolicy: {
         tls: { mode: 'ISTIO_MUTUAL' },
         connectionPool: { tcp: { tcpKeepalive: { time: '10s', interval: '2s', probes: 3 } } },

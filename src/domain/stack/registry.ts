@@ -38,7 +38,7 @@ export function registryObjects(
 
 /** Moves a shipped object into the installation's namespace and marks it as ours. */
 export function placed(at: Installation, object: KubeObject): KubeObject {
-  const moved = (name: string) => name.replace(/^kube-registry(?=$|-node$)/, at.namespace)
+  const moved = (name: string) => name.replace(/^kube-registry(?=$|-node$|-ingress$)/, at.namespace)
   const { namespace, name, labels } = object.metadata
   return {
     ...object,

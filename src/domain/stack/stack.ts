@@ -1,10 +1,12 @@
-import { type Installation, nodeNamespace, ownerLabels } from '../installation.ts'
+import { type Installation, ingressNamespace, nodeNamespace, ownerLabels } from '../installation.ts'
 import { inApplyOrder } from '../kinds.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { fence, namespaceFence, readNodes } from '../policy/fence.ts'
 import { type Grant, grantPolicy } from '../policy/grant.ts'
 import type { Settings } from '../settings.ts'
 import { hostPortPolicy } from './admission.ts'
+import type { DeveloperAccess } from './developer-access.ts'
+import { developerIngress } from './developer-ingress.ts'
 import { nodeListener, pathHardening, refusalBody } from './envoy-filter.ts'
 import { localRegistry } from './local-registry.ts'
 import { mutualTls, registrySidecar, strictMtls } from './mesh.ts'
@@ -16,7 +18,11 @@ import { placed, registryObjects } from './registry.ts'
 export const STATE = 'regctl'
 
 /** What regctl ships as YAML. */
-export type Shipped = { readonly registry: readonly KubeObject[]; readonly nodeProxy: readonly KubeObject[] }
+export type Shipped = {
+  readonly registry: readonly KubeObject[]
+  readonly nodeProxy: readonly KubeObject[]
+  readonly developerIngress: readonly KubeObject[]
+}
 
 /** Everything `up` applies, in order; the same for render, dry run and prune. Secrets are made apart. */
 export function stack(
@@ -27,6 +33,8 @@ export function stack(
   grants: readonly Grant[],
   /** The Namespace object of each granted namespace. */
   owners: ReadonlyMap<string, OwnerReference>,
+  /** What developers have to know; absent without their way in. */
+  access: DeveloperAccess | undefined,
 ): readonly KubeObject[] {
   return inApplyOrder([
     ...registryObjects(at, settings, mesh, shipped.registry),
@@ -48,6 +56,7 @@ export function stack(
       namespaceFence(at, name, grants, owners.get(name)),
     ),
     nodeProxy(at, mesh.proxy),
+    ...(access === undefined ? [] : developerIngress(at, settings, mesh, shipped.developerIngress, access)),
   ])
 }
 
@@ -61,8 +70,9 @@ export function stateObject(at: Installation, settings: Settings): KubeObject {
   }
 }
 
-/** Both namespaces of an installation. */
+/** Every namespace of an installation. */
 export const namespacesOf = (at: Pick<Installation, 'namespace'>): readonly string[] => [
   at.namespace,
   nodeNamespace(at),
+  ingressNamespace(at),
 ]

@@ -162,6 +162,7 @@ describe('facts', () => {
     const { proxy, ...facts } = await meshFacts(fakeCluster().ports, 'kube-registry', {})
     expect(facts).toEqual({
       istioVersion: '1.31.0',
+      authority: { host: 'istiod.istio-system.svc', port: 15_012 },
       connectionSettings: true,
       cni: false,
       ambient: false,

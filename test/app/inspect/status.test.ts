@@ -44,6 +44,7 @@ test('all is told, and nothing is wrong or written', async () => {
       node,
       proxy: { pod: proxyOf(cluster, node), node, ready: true, image, imageId: `${image}@${digest}` },
     })),
+    developerIngress: null,
     grants: [{ namespace: 'ci', repository: 'team', exact: false, readOnly: false }],
     storage: { kind: 'pvc', usedBytes: 2 ** 21, size: '1Gi', phase: 'Bound' },
     versions: { kubernetes: 'v1.36.0', proxy: image },
@@ -198,12 +199,12 @@ describe('an istiod that does not answer', () => {
       if (verb === 'create') throw clusterError('CLUSTER_REFUSED', 'cannot create it: failed calling webhook')
     }
     expect(await problems(cluster)).toEqual([
-      { what: 'node node3 has no ready proxy, so it cannot pull', fix: expect.any(String) },
       { what: 'cannot create it: failed calling webhook', fix: 'regctl doctor' },
+      { what: 'node node3 has no ready proxy, so it cannot pull', fix: expect.any(String) },
     ])
     cluster.kube.turn = () => {}
     cluster.mesh.injects = false
-    expect((await problems(cluster))[1]).toMatchObject({ fix: 'regctl up --revision default' })
+    expect((await problems(cluster))[0]).toMatchObject({ fix: 'regctl up --revision default' })
   })
 
   test('a bug is not taken for that', async () => {

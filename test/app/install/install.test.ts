@@ -57,7 +57,7 @@ describe('up', () => {
     expect(cluster.report.steps).toEqual([
       'Check the cluster',
       'Apply namespaces, policies and settings',
-      'Apply the registry and the node proxy',
+      'Apply the registry and its proxies',
       'Wait for the registry and a proxy on every node',
       'Check that every Envoy took our filters',
       "Prove the policies in the registry's proxy",

@@ -4,15 +4,18 @@ import { describe, expect, test } from 'vitest'
 import { activeConfig } from '../../../src/domain/envoy/active-config.ts'
 import { decide } from '../../../src/domain/envoy/rbac.ts'
 import { expectations } from '../../../src/domain/policy/expectation.ts'
-import { at, grantFrom } from '../at.ts'
+import { grantFrom, withDevelopers } from '../at.ts'
 import { rbacFilters } from '../policy/istio.ts'
 import { policiesOf } from '../policy/policies.ts'
 
 /** From a proxy of Istio with these grants; test/golden/trim.ts says how it was made. */
 const DUMP = readFileSync(join(import.meta.dirname, '../../golden/registry-listeners.json'), 'utf8')
-const GRANTS = ['example-builder example', 'golden-builder/pusher team/app exact', 'golden-builder team read'].map(
-  grantFrom,
-)
+const GRANTS = [
+  'example-builder example',
+  'golden-builder/pusher team/app exact',
+  'golden-builder team read',
+  'golden-builder/dev other user:ada',
+].map(grantFrom)
 
 describe('a real proxy', () => {
   const { chains, rejected } = activeConfig(DUMP, 5000)
@@ -25,13 +28,15 @@ describe('a real proxy', () => {
     expect(activeConfig(DUMP, 5001).chains).toEqual([])
   })
 
-  test('has the very rules the tests translate policies to', () => {
-    expect(filters).toEqual(rbacFilters(policiesOf(GRANTS)))
+  test('has the very rules the tests translate policies to, at both ports', () => {
+    const rules = rbacFilters(policiesOf(GRANTS))
+    expect(filters).toEqual(rules)
+    expect(activeConfig(DUMP, 5443).chains).toEqual([rules])
   })
 
   test('decides as expected of these grants, and not of others', () => {
     const faults = (grants: typeof GRANTS) =>
-      expectations(at, 'cluster.local', grants)
+      expectations(withDevelopers, 'cluster.local', grants)
         .filter(({ request, allowed }) => decide(filters, request).allowed !== allowed)
         .map(({ why }) => why)
     expect(faults(GRANTS)).toEqual([])
@@ -41,6 +46,10 @@ describe('a real proxy', () => {
       'golden-builder on team: push below',
     ])
     expect(faults([grantFrom('example-builder example exact')])).toEqual(['example-builder on example: no push below'])
+    expect(faults([grantFrom('golden-builder/dev other')])).toContain('golden-builder on other: push')
+    expect(
+      faults([grantFrom('golden-builder/dev other user:ada'), grantFrom('golden-builder/pusher other user:bob')]),
+    ).toEqual(expect.arrayContaining(['user:bob on other: push']))
   })
 
   test('names the policy that decided', () => {

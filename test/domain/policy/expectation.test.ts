@@ -9,14 +9,25 @@ import {
 } from '../../../src/domain/policy/expectation.ts'
 import { fence, outlived, readNodes } from '../../../src/domain/policy/fence.ts'
 import type { Grant } from '../../../src/domain/policy/grant.ts'
-import { at, grantFrom } from '../at.ts'
-import { grantSets } from './grant-sets.ts'
+import { at, grantFrom, withDevelopers } from '../at.ts'
+import { developerSets, grantSets } from './grant-sets.ts'
 import { rbacFilters } from './istio.ts'
 import { means } from './model.ts'
 import { policiesOf } from './policies.ts'
 
 const DOMAIN = 'mesh.example'
 const rulesOf = (grants: readonly Grant[]) => rbacFilters(policiesOf(grants), DOMAIN)
+/** With developers among them as without; the port that is not there yet expects nothing. */
+const allSets = [
+  ...grantSets.flatMap((set) => [
+    { ...set, at },
+    { ...set, at: withDevelopers },
+  ]),
+  ...developerSets.flatMap((set) => [
+    { ...set, at },
+    { ...set, at: withDevelopers },
+  ]),
+]
 
 const unmet = (wanted: readonly Expectation[], grants: readonly Grant[]) => {
   const filters = rulesOf(grants)
@@ -28,7 +39,7 @@ const namespacesOf = (grants: readonly Grant[]) => [...new Set(grants.map(({ nam
 const of = (namespace: string, grants: readonly Grant[]) => grants.filter((grant) => grant.namespace === namespace)
 
 describe('what is expected of grants holds with their policies', () => {
-  test.each(grantSets)('$name', ({ grants }) => {
+  test.each(allSets)('$name', ({ grants, at }) => {
     expect(unmet(expectations(at, DOMAIN, grants), grants)).toEqual([])
     for (const name of namespacesOf(grants))
       expect(unmet(expectations(at, DOMAIN, of(name, grants)), grants)).toEqual([])
@@ -47,7 +58,7 @@ describe('what is expected of grants holds with their policies', () => {
 })
 
 describe('what is expected after a revoke holds with what is left', () => {
-  test.each(grantSets)('one of $name', ({ grants }) => {
+  test.each(allSets)('one of $name', ({ grants, at }) => {
     for (const revoked of grants) {
       const left = grants.filter((grant) => grant !== revoked)
       const now = of(revoked.namespace, left)
@@ -56,15 +67,16 @@ describe('what is expected after a revoke holds with what is left', () => {
     }
   })
 
-  test.each(grantSets)('all of $name', ({ grants }) => {
-    const wanted = grants.flatMap((revoked) => revokedExpectations(at, DOMAIN, revoked, []))
+  test.each([...grantSets, ...developerSets])('all of $name', ({ grants }) => {
+    const wanted = grants.flatMap((revoked) => revokedExpectations(withDevelopers, DOMAIN, revoked, []))
     expect(unmet(wanted, [])).toEqual([])
     expect(wanted).toHaveLength(2 * grants.length)
   })
 })
 
 describe('a change that did not arrive is seen', () => {
-  test.each(grantSets)('$name', ({ grants }) => {
+  test.each([...grantSets, ...developerSets])('$name', ({ grants }) => {
+    const at = withDevelopers
     for (const one of grants) {
       const others = grants.filter((grant) => grant !== one)
       const now = of(one.namespace, others)
@@ -84,7 +96,7 @@ function isCovered(one: Grant, others: readonly Grant[]): boolean {
     method,
     path,
     host: 'localhost:5000',
-    port: 5000,
+    port: one.developer === undefined ? 5000 : 5443,
   })
   const paths = [`/v2/${one.repository}/manifests/1`, `/v2/${one.repository}/x/manifests/1`]
   return paths.every((path) =>

@@ -4,7 +4,7 @@ import type { Spec } from '../../../src/domain/policy/authorization-policy.ts'
 import { fence, namespaceFence, outlived, readNodes } from '../../../src/domain/policy/fence.ts'
 import { namespaceName, principalOf, serviceAccountName, spiffeId } from '../../../src/domain/policy/identity.ts'
 import { at, grantFrom } from '../at.ts'
-import { grantSets } from './grant-sets.ts'
+import { developerSets, grantSets } from './grant-sets.ts'
 import { policiesOf } from './policies.ts'
 
 const NODE = 'cluster.local/ns/kube-registry-node/sa/registry-node'
@@ -32,14 +32,32 @@ describe('the fence', () => {
     expect(namespaceFence(at, 'ci', grants.toReversed())).toEqual(namespaceFence(at, 'ci', grants))
   })
 
-  test.each(grantSets)('has the port in every rule: $name', ({ grants: some }) => {
+  test.each([...grantSets, ...developerSets])('has a port in every rule: $name', ({ grants: some }) => {
     const operations = policiesOf(some).flatMap((policy) => rulesOf(policy).flatMap(({ to }) => to))
-    expect(operations.filter(({ operation }) => operation.ports.join() !== '5000')).toEqual([])
+    const known = /^(5000|5443|5000,5443)$/
+    expect(operations.filter(({ operation }) => !known.test(operation.ports.join()))).toEqual([])
+  })
+
+  test('names a developer at the port of the others alone, and nobody else there', () => {
+    const people = [...grants, grantFrom('ci/dev team user:ada'), grantFrom('web/dev b read group:b')]
+    const developers = ['cluster.local/ns/ci/sa/dev', 'cluster.local/ns/web/sa/dev']
+    const [strangers, theirs, inside] = rulesOf(fence(at, people))
+    expect(strangers?.from?.[0]?.source.notPrincipals).not.toContain(developers[0])
+    expect(theirs).toEqual({
+      from: [{ source: { notPrincipals: developers } }],
+      to: [{ operation: { ports: ['5443'] } }],
+    })
+    expect(inside).toEqual({ from: [{ source: { principals: developers } }], to: [{ operation: { ports: ['5000'] } }] })
+  })
+
+  test("closes the developers' port while there is no developer, and before it exists", () => {
+    expect(rulesOf(fence(at, grants))[1]).toEqual({ to: [{ operation: { ports: ['5443'] } }] })
   })
 
   test('follows the port', () => {
     const text = JSON.stringify([fence, readNodes].map((policy) => policy({ ...at, port: 5001 }, grants)))
     expect(text).not.toContain('5000')
+    expect(JSON.stringify(fence({ ...at, port: 5443 }, []))).toContain('"ports":["5443","5444"]')
     expect(text).toContain('[::1]:5001')
   })
 
@@ -64,6 +82,18 @@ describe('the fence of a namespace', () => {
     expect(rulesOf(namespaceFence(at, 'x', [grantFrom('x team read')]))[0]?.to).toEqual([
       { operation: { ports: ['5000'], notMethods: ['GET', 'HEAD'] } },
     ])
+  })
+
+  test('denies developers the writes outside theirs, at their port', () => {
+    const some = ['ci a', 'ci/dev team user:ada', 'ci/dev b read user:ada', 'ci/bob team/app exact user:bob']
+    const [inside, theirs, ...more] = rulesOf(namespaceFence(at, 'ci', some.map(grantFrom)))
+    expect([inside?.to, more]).toEqual([
+      [{ operation: { ports: ['5000'], notMethods: ['GET', 'HEAD'], notPaths: ['/v2/a/*'] } }],
+      [],
+    ])
+    expect(theirs?.to[0]?.operation).toMatchObject({ ports: ['5443'], notMethods: ['GET', 'HEAD'] })
+    expect(theirs?.to[0]?.operation.notPaths).toContain('/v2/team/*')
+    expect(theirs?.to[0]?.operation.notPaths).not.toContain('/v2/a/*')
   })
 
   test('goes with its namespace', () => {

@@ -27,6 +27,17 @@ const SETS: readonly (readonly string[])[] = [
   ['web other', 'web a/team exact', 'ci2/pusher team read', 'ci/pusher team/app/web exact read'],
 ]
 
+/** With people among the workloads of the same namespace, as far as `grant` allows it. */
+const DEVELOPERS: readonly (readonly string[])[] = [
+  ['ci/dev team user:ada'],
+  ['ci/dev team/app exact user:ada', 'ci/dev other read user:ada'],
+  ['ci/dev team user:ada', 'ci team/app'],
+  ['ci/dev team/app group:a', 'ci/other team user:bob', 'ci/pusher team exact', 'ci team read'],
+  ['ci/dev other user:ada', 'ci2/dev team user:ada', 'web team', 'web/dev team/app read user:bob'],
+]
+
+export const developerSets = DEVELOPERS.map((texts) => ({ name: texts.join(', '), grants: texts.map(grantFrom) }))
+
 export const grantSets = SETS.map((texts) => ({
   name: texts.length === 0 ? 'no grant' : texts.join(', '),
   grants: texts.map(grantFrom),

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { decide } from '../../../src/domain/envoy/rbac.ts'
 import { spiffeId } from '../../../src/domain/policy/identity.ts'
 import { grantFrom } from '../at.ts'
-import { grantSets } from './grant-sets.ts'
+import { developerSets, grantSets } from './grant-sets.ts'
 import { rbacFilters } from './istio.ts'
 import { means } from './model.ts'
 import { policiesOf } from './policies.ts'
@@ -10,7 +10,9 @@ import { policiesOf } from './policies.ts'
 const IDENTITIES = [
   ['ci', 'pusher'],
   ['ci', 'default'],
+  ['ci', 'dev'],
   ['ci2', 'pusher'],
+  ['ci2', 'dev'],
   ['web', 'default'],
   ['nobody', 'default'],
   ['kube-registry-node', 'registry-node'],
@@ -52,6 +54,8 @@ const PLACES = [
   ['localhost', 5000],
   ['registry.example:5000', 5000],
   ['localhost:5000', 15_021],
+  ['localhost:5000', 5443],
+  ['registry.example', 5443],
 ] as const
 
 const requests = IDENTITIES.flatMap(([namespace, account]) =>
@@ -70,7 +74,7 @@ const requests = IDENTITIES.flatMap(([namespace, account]) =>
 )
 
 describe('the policies decide as the grants mean', () => {
-  test.each(grantSets)('$name', ({ grants }) => {
+  test.each([...grantSets, ...developerSets])('$name', ({ grants }) => {
     const filters = rbacFilters(policiesOf(grants))
     const wrong = requests
       .filter((request) => decide(filters, request).allowed !== means(grants, request))
@@ -80,17 +84,22 @@ describe('the policies decide as the grants mean', () => {
 })
 
 test('the fence holds against a mesh-wide ALLOW of somebody else', () => {
-  const grants = [grantFrom('ci/pusher team/app exact'), grantFrom('web other'), grantFrom('web team read')]
+  const texts = ['ci/pusher team/app exact', 'web other', 'web team read', 'ci2/dev other user:ada']
+  const grants = texts.map(grantFrom)
   const everything = {
     apiVersion: 'security.istio.io/v1',
     kind: 'AuthorizationPolicy',
     metadata: { name: 'all', namespace: 'istio-system' },
-    spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: ['5000'] } }] }] },
+    spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: ['5000', '5443'] } }] }] },
   }
   const filters = rbacFilters([...policiesOf(grants), everything])
   const isRead = (method: string) => method === 'GET' || method === 'HEAD'
   const beyond = requests.filter((request) => decide(filters, request).allowed && !means(grants, request))
   expect(beyond.filter(({ method }) => !isRead(method))).toEqual([])
-  expect(beyond.filter(({ principal }) => !/\/ns\/(ci\/sa\/pusher|web\/sa\/)/.test(principal))).toEqual([])
+  expect(beyond.filter(({ principal }) => !/\/ns\/(ci\/sa\/pusher|web\/sa\/|ci2\/sa\/dev)/.test(principal))).toEqual([])
+  const people = beyond.filter(({ port }) => port === 5443)
+  expect(people.filter(({ principal }) => !principal.endsWith('/ns/ci2/sa/dev'))).toEqual([])
+  expect(people.length).toBeGreaterThan(0)
+  expect(beyond.filter(({ principal, port }) => port === 5000 && principal.endsWith('/sa/dev'))).toEqual([])
   expect(beyond.filter(({ path }) => !path.startsWith('/v2/') || path.startsWith('/v2/_catalog'))).toEqual([])
 })

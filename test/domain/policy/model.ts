@@ -7,10 +7,16 @@ const LOCAL = /^(localhost|127\.0\.0\.1|\[::1\]):5000$/i
 export function means(grants: readonly Grant[], { principal, method, path, host, port }: Request): boolean {
   const [, namespace, account] = /\/ns\/([^/]+)\/sa\/([^/]+)$/.exec(principal) ?? []
   const read = method === 'GET' || method === 'HEAD'
-  if (port !== 5000 || !path.startsWith('/v2/') || path.startsWith('/v2/_catalog')) return false
+  const inside = port === 5000
+  if ((!inside && port !== 5443) || !path.startsWith('/v2/') || path.startsWith('/v2/_catalog')) return false
   const listing = /\/tags\/list\/?$/.test(path)
-  if (namespace === 'kube-registry-node' && account === 'registry-node') return read && !listing && LOCAL.test(host)
-  const own = grants.filter((grant) => grant.namespace === namespace && (grant.serviceAccount ?? account) === account)
+  if (namespace === 'kube-registry-node' && account === 'registry-node')
+    return inside && read && !listing && LOCAL.test(host)
+  const all = grants.filter((grant) => grant.namespace === namespace && (grant.serviceAccount ?? account) === account)
+  const isDeveloper = all.some(({ developer }) => developer !== undefined)
+  // People come in by their own port alone, and nobody else does.
+  if (isDeveloper === inside) return false
+  const own = all.filter(({ developer }) => (developer !== undefined) === isDeveloper)
   if (own.length === 0) return false
   if (own.some((grant) => reachesPath(grant, path, read) && (read || (!grant.readOnly && isWrite(method))))) return true
   if (!read) return false

@@ -6,6 +6,7 @@ import type { Installation } from '../../../src/domain/installation.ts'
 import type { KubeObject, OwnerReference } from '../../../src/domain/kube-object.ts'
 import type { Grant } from '../../../src/domain/policy/grant.ts'
 import { DEFAULTS, type Settings } from '../../../src/domain/settings.ts'
+import type { DeveloperAccess } from '../../../src/domain/stack/developer-access.ts'
 import type { MeshFacts, ProxyTemplate } from '../../../src/domain/stack/mesh-facts.ts'
 import { stack } from '../../../src/domain/stack/stack.ts'
 import { at } from '../at.ts'
@@ -16,6 +17,7 @@ const assets = shippedAssets(root)
 export const shipped = {
   registry: await assets.manifests('registry.yaml'),
   nodeProxy: await assets.manifests('node-proxy.yaml'),
+  developerIngress: await assets.manifests('developer-ingress.yaml'),
 }
 
 const { spec } = JSON.parse(readFileSync(join(root, 'test/golden/injected-pod.json'), 'utf8')) as V1Pod
@@ -32,8 +34,18 @@ export const MESH: MeshFacts = {
   cni: false,
   ambient: false,
   clusterDomain: 'cluster.local',
+  authority: { host: 'istiod.istio-system.svc', port: 15_012 },
   admissionPolicies: true,
   proxy: template,
+}
+
+const ACCESS: DeveloperAccess = {
+  addresses: ['192.0.2.1:15443'],
+  roots: '-----BEGIN CERTIFICATE-----\n',
+  trustDomain: 'cluster.local',
+  clusterDomain: 'cluster.local',
+  port: 5000,
+  authority: 'istiod.istio-system.svc',
 }
 
 export type Wanted = {
@@ -51,7 +63,9 @@ const ownersOf = (grants: readonly Grant[]) =>
 /** The whole stack, as usual but for what is said. */
 export function stackWith({ at: place, settings, mesh, grants = [] }: Wanted = {}): readonly KubeObject[] {
   const facts = { ...MESH, ...mesh }
-  return stack({ ...at, ...place }, { ...DEFAULTS, ...settings }, facts, shipped, grants, ownersOf(grants))
+  const all = { ...DEFAULTS, ...settings }
+  const home = { ...at, ...place, ...(all.developerIngress === true ? { developers: true as const } : {}) }
+  return stack(home, all, facts, shipped, grants, ownersOf(grants), home.developers === true ? ACCESS : undefined)
 }
 
 /** The one object of this kind and name. */

@@ -1,0 +1,147 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { REGISTRY } from './attacks/kit.ts'
+import { someNodes } from './clients.ts'
+import { eventually, kubectl, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { moreRights } from './developers/rights.ts'
+import { ADA, developerOf, grantTo, INGRESS, NOBODY } from './developers/stage.ts'
+import {
+  answering,
+  at,
+  call,
+  certify,
+  gatewayForward,
+  type Identity,
+  Line,
+  tokenOf,
+  uploadTo,
+  type Way,
+  wayIn,
+} from './developers/workstation.ts'
+
+const TEAM = 'e2e-team-way'
+const _serviceAccount = (name: string) => ['--as', `system:serviceaccount:${TEAM}:${name}`]
+
+let way: Way
+let account: string
+let ada: Identity
+
+beforeAll(async () => {
+  ;({ way, account, ada } = await developerOf(TEAM))
+})
+
+afterAll(async () => {
+  await kubectlOk(['delete', 'namespace', '--ignore-not-found', '--wait=false', TEAM])
+})
+
+/** Gives the gateway's Service the address a cloud would. */
+async function balancer(ip: string): Promise<void> {
+  const status = { loadBalancer: { ingress: [{ ip }] } }
+  const patch = ['patch', 'service', 'registry-ingress', '-n', INGRESS, '--subresource=status', '--type=merge', '-p']
+  await eventually(
+    async () => {
+      expect(
+        await kubectlOk(['get', 'service', 'registry-ingress', '-n', INGRESS, '-o', 'jsonpath={.spec.type}']),
+      ).toBe('LoadBalancer')
+      await kubectlOk([...patch, JSON.stringify({ status })])
+    },
+    { every: 200 },
+  )
+}
+
+describe('the way in', () => {
+  const served = async (now: Way) => {
+    for (const address of now.addresses)
+      expect((await call({ ...now, ...at(address) }, ada, { path: '/v2/' })).status, address).toBe(200)
+    return now.addresses.map((address) => at(address).port)
+  }
+
+  test('is by a port of the nodes', async () => {
+    const nodes = (await someNodes()).map(({ ip }) => ip)
+    expect(way.addresses.map((address) => at(address).host).sort()).toEqual(nodes.sort())
+    expect(new Set(await served(way)).size).toBe(1)
+  })
+
+  test("is by a load balancer's address", async () => {
+    const [node] = await someNodes()
+    await Promise.all([regctlOk(['up', '--developer-ingress-type', 'LoadBalancer']), balancer(node?.ip ?? '')])
+    const now = await wayIn(...ADA)
+    expect(now.addresses).toEqual([`${node?.ip}:15443`])
+    await served(now)
+  })
+
+  test('closes, with a word to the grants that need it, and opens by a port of the node it runs on', async () => {
+    const { exitCode, stderr } = await regctl(['up', '--no-developer-ingress'])
+    expect(exitCode, stderr).toBe(0)
+    expect(stderr).toContain('user:ada@example.org')
+    expect((await kubectl(['get', 'namespace', INGRESS])).exitCode).toBe(1)
+    expect((await kubectl(['get', 'configmap', 'developer-access', '-n', REGISTRY])).exitCode).toBe(1)
+    expect(await regctlOk(['status'])).toContain('All is well')
+    expect(await answering(way, { sni: way.authority, alpn: ['h2'] })).toBeUndefined()
+    await regctlOk(['up', '--developer-ingress-type', 'HostPort'])
+    expect(await served(await wayIn(...ADA))).toEqual([15_443])
+  })
+
+  test('is by a port-forward of its pod, which is a right of its own', async () => {
+    await regctlOk(['up', '--developer-ingress-type', 'ClusterIP'])
+    expect((await wayIn(...ADA)).addresses).toEqual([])
+    await grantTo(TEAM, 'user:ada@example.org', 'team', '--allow-gateway-forward')
+    const rights = await Promise.all([INGRESS, REGISTRY].map((place) => moreRights(place, ADA, NOBODY)))
+    expect(rights).toEqual([
+      [
+        { verbs: ['get', 'list', 'watch'], apiGroups: [''], resources: ['pods'] },
+        { verbs: ['get', 'create'], apiGroups: [''], resources: ['pods/portforward'] },
+      ],
+      [{ verbs: ['get'], apiGroups: [''], resources: ['configmaps'], resourceNames: ['developer-access'] }],
+    ])
+    await using forwarded = await gatewayForward(...ADA)
+    const here = { ...way, host: '127.0.0.1', port: forwarded.port }
+    const identity = await certify(here, (await tokenOf(TEAM, account, ...ADA)).stdout.trim())
+    expect((await call(here, identity, uploadTo('team/app'))).status).toBe(202)
+    await regctlOk(['up', '--developer-ingress-type', 'NodePort'])
+    way = await wayIn(...ADA)
+  })
+})
+
+describe('revoke', () => {
+  test('ends what the certificate is worth, also on a connection that stays open, and takes every right back', async () => {
+    await using open = new Line(way, ada)
+    expect((await open.call(uploadTo('team/app'))).status).toBe(202)
+    const fresh = (await tokenOf(TEAM, account, ...ADA)).stdout.trim()
+    await regctlOk(['revoke', TEAM, 'team', '--developer', 'user:ada@example.org'])
+    expect((await call(way, ada, uploadTo('team/app'))).status).toBe(403)
+    expect((await call(way, ada, { path: '/v2/team/app/manifests/1' })).status).toBe(403)
+    // On the old connection one request more may pass, as revoke says.
+    const [, dialled] = [await open.call(uploadTo('team/app')), open.dialled]
+    await pause(6500)
+    expect((await open.call(uploadTo('team/app'))).status).toBe(403)
+    expect([dialled, open.dialled]).toEqual([1, 2])
+    await expect(certify(way, fresh)).rejects.toThrow(/istiod answers/)
+    const places = [TEAM, REGISTRY, INGRESS]
+    expect(await Promise.all(places.map((place) => moreRights(place, ADA, NOBODY)))).toEqual([[], [], []])
+    expect((await kubectl(['get', 'serviceaccount', account, '-n', TEAM])).exitCode).toBe(1)
+  })
+
+  test('and a new grant gives a new account, so that the old certificate stays worthless', async () => {
+    const renewed = await grantTo(TEAM, 'user:ada@example.org', 'team')
+    expect(renewed).not.toBe(account)
+    expect((await call(way, ada, uploadTo('team/app'))).status).toBe(403)
+    const identity = await certify(way, (await tokenOf(TEAM, renewed, ...ADA)).stdout.trim())
+    expect((await call(way, identity, uploadTo('team/app'))).status).toBe(202)
+    ada = identity
+  })
+})
+
+test('down leaves nothing of it, nor of what developers were given', async () => {
+  await regctlOk(['down'])
+  const kinds = [
+    'namespaces,serviceaccounts,roles,rolebindings,configmaps,services,deployments,pods',
+    'validatingadmissionpolicies,validatingadmissionpolicybindings',
+    'gateways.networking.istio.io,virtualservices,destinationrules,authorizationpolicies,envoyfilters,sidecars',
+  ]
+  const selector = ['-A', '-l', `regctl.dev/installation=${REGISTRY}`, '-o', 'name']
+  const left = await kubectlOk(['get', kinds.join(), ...selector])
+  expect(left.split('\n').filter((name) => name !== '')).toEqual([`namespace/${REGISTRY}`])
+  expect(await Promise.all([TEAM, REGISTRY].map((place) => moreRights(place, ADA, NOBODY)))).toEqual([[], []])
+  expect((await kubectl(['get', 'namespace', INGRESS])).exitCode).toBe(1)
+})

@@ -1,0 +1,44 @@
+import { REGISTRY, remove } from '../attacks/kit.ts'
+import { ensureNamespaces } from '../clients.ts'
+import { regctl, regctlOk } from '../cluster.ts'
+import { upFlags } from '../images.ts'
+import { certify, type Identity, tokenOf, type Way, wayIn } from './workstation.ts'
+
+export const INGRESS = `${REGISTRY}-ingress`
+export const ADA = ['--as', 'ada@example.org']
+export const NOBODY = ['--as', 'nobody@example.org']
+
+/** Everything `status` complains of. */
+export const problems = async (): Promise<readonly string[]> => {
+  const { problems } = JSON.parse((await regctl(['status', '--json'])).stdout) as { problems: { what: string }[] }
+  return problems.map(({ what }) => what)
+}
+
+type Granted = { readonly grant: { readonly serviceAccount: string } }
+
+/** The account somebody got in a namespace. */
+export async function grantTo(
+  namespace: string,
+  developer: string,
+  repository: string,
+  ...flags: readonly string[]
+): Promise<string> {
+  const told = await regctlOk(['grant', namespace, repository, '--developer', developer, ...flags, '--json'])
+  return (JSON.parse(told) as Granted).grant.serviceAccount
+}
+
+/** Ada, who may write `team` from outside, by a port of the nodes. */
+export type Stage = { readonly way: Way; readonly account: string; readonly ada: Identity }
+
+export async function developerOf(team: string, ...others: readonly string[]): Promise<Stage> {
+  // Nothing left of a run before that would keep the way in closed.
+  await remove('namespace', [team, ...others])
+  await Promise.all([
+    regctlOk(['up', ...upFlags, '--developer-ingress-type', 'NodePort']),
+    ensureNamespaces(team, ...others),
+  ])
+  const account = await grantTo(team, 'user:ada@example.org', 'team')
+  const way = await wayIn(...ADA)
+  const ada = await certify(way, (await tokenOf(team, account, ...ADA)).stdout.trim())
+  return { way, account, ada }
+}
