@@ -1,5 +1,6 @@
 import type { Duplex, Readable } from 'node:stream'
 import type { ForwardReport, Traffic } from './domain/forward/forward-report.ts'
+import type { IdentityMaterial, Issued, MeshTarget } from './domain/forward/identity.ts'
 import type { PortHolder } from './domain/forward/port-holder.ts'
 import type { KubeObject, ObjectRef } from './domain/kube-object.ts'
 
@@ -91,19 +92,65 @@ export type Transport = {
 /** What a transport tells while it works: whether it could carry a connection now, and over what or what it waits for. */
 export type TransportNews = { readonly ready: boolean; readonly detail: string; readonly reconnected?: boolean }
 
-/** Where the registry's pods are. */
-export type RegistryTarget = {
+/** The pods a port-forward leads to: the registry's, or the developers' gateway's. */
+export type PodTarget = {
   readonly namespace: string
   readonly selector: string
   /** The port on the pod's loopback. */
   readonly port: number
+  /** Whether what a fresh stream leads to is alive; by an HTTP request where not given. Rejects when it is not. */
+  readonly probe?: (stream: Duplex, signal: AbortSignal) => Promise<unknown>
 }
 
 /** The ways through the API server. */
 export interface PortForwards {
   kubectlFound(): Promise<boolean>
-  kubectl(target: RegistryTarget, tell: (news: TransportNews) => void): Transport
-  webSockets(target: RegistryTarget, tell: (news: TransportNews) => void): Transport
+  kubectl(target: PodTarget, tell: (news: TransportNews) => void): Transport
+  webSockets(target: PodTarget, tell: (news: TransportNews) => void): Transport
+}
+
+/** Service accounts of the cluster that the caller may take on. */
+export interface Accounts {
+  /** Namespace of the kubeconfig's context; `default` where it names none. */
+  readonly namespace: string
+  /** A token of the account that is good for `audience` alone. */
+  token(
+    account: { readonly namespace: string; readonly serviceAccount: string },
+    options: { readonly audience: string; readonly seconds: number },
+    signal: AbortSignal,
+  ): Promise<string>
+  /** Those of a namespace whose token RBAC lets the caller ask for by name. */
+  mine(namespace: string): Promise<readonly string[]>
+}
+
+/** The mesh's certificate authority, as its clients are told of it. */
+export type AuthorityTarget = {
+  /** Name in its certificate, and the SNI that leads to it. */
+  readonly name: string
+  /** The mesh's roots in PEM. */
+  readonly roots: string
+}
+
+/** The mesh from outside, over connections that end at the developers' gateway. */
+export interface Mesh {
+  /** TCP to `HOST:PORT`. */
+  dial(address: string, signal: AbortSignal): Promise<Duplex>
+  /** Rejects where the authority does not answer, or somebody else does. The connection is used up. */
+  greet(connection: Duplex, authority: AuthorityTarget, signal: AbortSignal): Promise<void>
+  /** A new key, and the authority's certificate for it. Both stay in memory. */
+  certify(
+    connection: Duplex,
+    authority: AuthorityTarget,
+    request: { readonly token: string; readonly seconds: number },
+    signal: AbortSignal,
+  ): Promise<Issued>
+  /** mTLS to the registry's proxy, whose identity is checked. */
+  secure(
+    connection: Duplex,
+    target: Pick<MeshTarget, 'sni' | 'principal'>,
+    identity: IdentityMaterial,
+    signal: AbortSignal,
+  ): Promise<Duplex>
 }
 
 export type ListenOptions = {
@@ -236,6 +283,8 @@ export type SkaffoldPorts = Pick<Ports, 'kube' | 'report' | 'signal'> & {
 /** What a forward needs besides. */
 export type ForwardPorts = Ports & {
   readonly forwards: PortForwards
+  readonly accounts: Accounts
+  readonly mesh: Mesh
   readonly listeners: Listeners
   readonly programs: Programs
 }

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { failuresAfter, pauseAfter } from '../../domain/forward/backoff.ts'
 import { clusterError } from '../../errors.ts'
-import type { Clock, RegistryTarget, Transport, TransportNews } from '../../ports.ts'
+import type { Clock, PodTarget, Transport, TransportNews } from '../../ports.ts'
 import { requestOver } from '../kube/http-over-stream.ts'
 import type { PodSource } from '../kube/ready-pods.ts'
 import type { KubectlTarget } from '../kubectl.ts'
@@ -10,7 +10,7 @@ import { onWake } from './wake.ts'
 
 type Options = {
   readonly kubectl: string
-  readonly target: RegistryTarget & KubectlTarget
+  readonly target: PodTarget & KubectlTarget
   readonly pods: PodSource
   readonly clock: Clock
   readonly tell: (news: TransportNews) => void

@@ -1,5 +1,5 @@
 import { preconditionError } from '../../errors.ts'
-import type { PortForwards, RegistryTarget, Transport, TransportNews } from '../../ports.ts'
+import type { PortForwards, PodTarget, Transport, TransportNews } from '../../ports.ts'
 import { findProgram } from '../exec.ts'
 import { KubectlTransport } from '../forward/kubectl-transport.ts'
 import { Api } from './api.ts'
@@ -23,7 +23,7 @@ export class ClusterPortForwards implements PortForwards {
     return this.#kubectl !== undefined
   }
 
-  kubectl(target: RegistryTarget, tell: (news: TransportNews) => void): Transport {
+  kubectl(target: PodTarget, tell: (news: TransportNews) => void): Transport {
     if (this.#kubectl === undefined) {
       throw preconditionError('NO_KUBECTL', 'there is no kubectl on the PATH', {
         suggestions: ['regctl dev-forward --transport websocket'],
@@ -34,12 +34,12 @@ export class ClusterPortForwards implements PortForwards {
     return new KubectlTransport({ kubectl: this.#kubectl, target: full, pods: this.#pods(target), clock, tell })
   }
 
-  webSockets(target: RegistryTarget, tell: (news: TransportNews) => void): Transport {
+  webSockets(target: PodTarget, tell: (news: TransportNews) => void): Transport {
     const config = () => loadKubeConfig(this.#options)
     return new WebSocketTransport({ config, target, pods: this.#pods(target), clock: this.#options.clock, tell })
   }
 
-  #pods(sought: RegistryTarget): ReadyPods {
+  #pods(sought: PodTarget): ReadyPods {
     const { clock, signal } = this.#options
     return new ReadyPods({ api: () => new Api(loadKubeConfig(this.#options), clock, signal), sought, clock })
   }

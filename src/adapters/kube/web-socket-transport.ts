@@ -1,14 +1,14 @@
 import type { Duplex } from 'node:stream'
 import type { KubeConfig, V1Pod } from '@kubernetes/client-node'
 import { RegctlError } from '../../errors.ts'
-import type { Clock, RegistryTarget, Transport, TransportNews } from '../../ports.ts'
+import type { Clock, PodTarget, Transport, TransportNews } from '../../ports.ts'
 import { onWake } from '../forward/wake.ts'
 import { openPort } from './port-forward.ts'
 import type { PodSource } from './ready-pods.ts'
 
 type Options = {
   readonly config: () => KubeConfig
-  readonly target: RegistryTarget
+  readonly target: PodTarget
   readonly pods: PodSource
   readonly clock: Clock
   readonly tell: (news: TransportNews) => void

@@ -1,7 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import { REGISTRY } from '../../domain/installation.ts'
 import { preconditionError, RegctlError } from '../../errors.ts'
-import type { ForwardPorts, RegistryTarget, Right } from '../../ports.ts'
+import type { ForwardPorts, PodTarget, Right } from '../../ports.ts'
 import { findInstalled, requireInstalled } from '../cluster/installed.ts'
 import { registryPods } from '../cluster/proxy.ts'
 import type { ForwardInput, Way } from './way.ts'
@@ -32,7 +32,7 @@ export async function portForwardWay(ports: ForwardPorts, input: ForwardInput): 
   }
 }
 
-async function registryTarget(ports: ForwardPorts, namespace: string): Promise<RegistryTarget> {
+async function registryTarget(ports: ForwardPorts, namespace: string): Promise<PodTarget> {
   const { kube } = ports
   const wanted = rights(namespace)
   const allowed = await Promise.all(wanted.map((right) => kube.can(right)))

@@ -6,6 +6,14 @@ export type IdentityMaterial = {
   readonly roots: string
 }
 
+/** A certificate with what it says. Times are milliseconds since 1970. */
+export type Issued = IdentityMaterial & {
+  /** Its SPIFFE ID. */
+  readonly principal: string
+  readonly notBefore: number
+  readonly notAfter: number
+}
+
 /** The TLS that leads through the developers' gateway to the registry's proxy, and nowhere else. */
 export type MeshTarget = {
   readonly host: string

@@ -8,7 +8,7 @@ import { Forward } from '../../../src/app/forward/forward.ts'
 import { planForward } from '../../../src/app/forward/plan.ts'
 import { serve, serveCommand } from '../../../src/app/forward/serve.ts'
 import type { ForwardInput } from '../../../src/app/forward/way.ts'
-import type { Daemons, ForwardPorts, ForwardRecord, RegistryTarget, TransportNews } from '../../../src/ports.ts'
+import type { Daemons, ForwardPorts, ForwardRecord, PodTarget, TransportNews } from '../../../src/ports.ts'
 import { fakeCluster, installedCluster } from '../../fakes/cluster.ts'
 import { failure } from '../failure.ts'
 
@@ -37,7 +37,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-type Opened = { readonly by: 'kubectl' | 'websocket'; readonly target: RegistryTarget; closed: boolean }
+type Opened = { readonly by: 'kubectl' | 'websocket'; readonly target: PodTarget; closed: boolean }
 
 /** The real loopback, a stand-in for what is behind it. */
 async function workstation(cluster = fakeCluster(), { kubectl = true } = {}) {
@@ -45,7 +45,7 @@ async function workstation(cluster = fakeCluster(), { kubectl = true } = {}) {
   const opened: Opened[] = []
   const commands: { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }[] = []
   let news: (news: TransportNews) => void = () => {}
-  const open = (by: Opened['by']) => (target: RegistryTarget, tell: (news: TransportNews) => void) => {
+  const open = (by: Opened['by']) => (target: PodTarget, tell: (news: TransportNews) => void) => {
     const one: Opened = { by, target, closed: false }
     opened.push(one)
     news = tell
