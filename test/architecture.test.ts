@@ -23,6 +23,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Each package's one home, so that replacing it touches one place. */
 const HOME: Readonly<Record<string, RegExp>> = {
   '@oclif/core': /^(commands\/|flags\/|hooks\/|command\.ts|main\.ts)/,
+  '@bufbuild/protobuf': /^adapters\/mesh\//,
+  asn1js: /^adapters\/mesh\//,
   '@kubernetes/client-node': /^adapters\/kube\//,
   execa: /^adapters\/exec\.ts/,
   listr2: /^ui\/tasks\.ts/,

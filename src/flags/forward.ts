@@ -1,5 +1,7 @@
 import { Flags } from '@oclif/core'
+import { milliseconds } from '../domain/duration.ts'
 import { MODES, type ModeChoice, TRANSPORTS, type TransportChoice } from '../domain/forward/mode.ts'
+import { namespaceName, serviceAccountName } from '../domain/policy/identity.ts'
 import { usageError } from '../errors.ts'
 
 /** What stands behind `--`; oclif takes it for arguments of ours. */
@@ -23,6 +25,20 @@ export const forwardFlags = {
     summary: 'What carries a port-forward.',
     default: 'auto' as const,
   })(),
+  identity: Flags.string({
+    summary: 'Service account to be in mesh mode; found where there is one to find.',
+    helpValue: 'NAMESPACE[/ACCOUNT]',
+  }),
+  gateway: Flags.string({
+    summary: "Where the developers' gateway answers; found by itself.",
+    helpValue: 'HOST:PORT',
+    parse: async (text) => gatewayAddress(text),
+  }),
+  'certificate-lifetime': Flags.string({
+    summary: 'How long a certificate of mesh mode is good for, 1m to 1h; it is renewed in time.',
+    helpValue: 'DURATION',
+    default: '1h',
+  }),
   port: Flags.integer({
     summary: "Port on this machine (the registry's own, 5000).",
     helpValue: 'PORT',
@@ -51,19 +67,46 @@ type Parsed = {
   readonly mode: ModeChoice
   readonly transport: TransportChoice
   readonly namespace: string
+  readonly identity?: string | undefined
+  readonly gateway?: string | undefined
+  readonly 'certificate-lifetime': string
   readonly port?: number | undefined
   readonly address?: readonly string[] | undefined
 }
 
 /** The flags without those that were not given. */
-export function forwardInput({ mode, transport, namespace, port, address }: Parsed) {
+export function forwardInput({ mode, transport, namespace, port, address, identity, gateway, ...flags }: Parsed) {
   return {
     mode,
     transport,
     namespace,
+    lifetimeSeconds: lifetime(flags['certificate-lifetime']),
+    ...(identity === undefined ? {} : { identity: identityOf(identity) }),
+    ...(gateway === undefined ? {} : { gateway }),
     ...(port === undefined ? {} : { port }),
     ...(address === undefined ? {} : { addresses: address }),
   }
+}
+
+const HOUR = 3_600
+
+/** In seconds. Nothing but a revoke ends a certificate before. */
+function lifetime(text: string): number {
+  const seconds = milliseconds(text) / 1_000
+  if (seconds >= 60 && seconds <= HOUR) return Math.floor(seconds)
+  throw usageError('INVALID_LIFETIME', `a certificate of "${text}" is shorter than a minute or longer than an hour`)
+}
+
+function identityOf(text: string): { readonly namespace: string; readonly serviceAccount?: string } {
+  const slash = text.indexOf('/')
+  if (slash < 0) return { namespace: namespaceName(text) }
+  return { namespace: namespaceName(text.slice(0, slash)), serviceAccount: serviceAccountName(text.slice(slash + 1)) }
+}
+
+function gatewayAddress(text: string): string {
+  const [, port = ''] = /^(?:[^\s:/[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/.exec(text) ?? []
+  if (Number(port) >= 1 && Number(port) <= 65_535) return text
+  throw usageError('INVALID_ADDRESS', `"${text}" is not HOST:PORT`, { suggestions: ['--gateway 192.0.2.1:15443'] })
 }
 
 /** The command behind `--`; everything else has to be a flag. */

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { Changes } from '../../domain/changes.ts'
 import { failuresAfter, pauseAfter } from '../../domain/forward/backoff.ts'
 import { clusterError } from '../../errors.ts'
 import type { Clock, PodTarget, Transport, TransportNews } from '../../ports.ts'
@@ -29,7 +30,7 @@ export class KubectlTransport implements Transport {
   readonly #end = new AbortController()
   readonly #cleanups: (() => void)[] = []
   readonly #children = new Set<KubectlChild>()
-  readonly #waiting = new Set<() => void>()
+  readonly #changes = new Changes()
   readonly #done: Promise<void>
   #current: KubectlChild | undefined
   #trouble = 'kubectl port-forward has not started yet'
@@ -56,7 +57,7 @@ export class KubectlTransport implements Transport {
       const stream = child?.alive === true ? await child.open(signal).catch(() => undefined) : undefined
       if (stream !== undefined) return stream
       if (signal.aborted || this.#end.signal.aborted) throw this.#unreachable()
-      await this.#change(signal)
+      await this.#changes.next(signal)
     }
   }
 
@@ -65,7 +66,7 @@ export class KubectlTransport implements Transport {
     for (const cleanup of this.#cleanups) cleanup()
     this.#options.pods.close()
     for (const child of this.#children) child.stop()
-    this.#wakeUp()
+    this.#changes.tell()
     await Promise.all([this.#done, ...[...this.#children].map(({ ended }) => ended)])
   }
 
@@ -94,7 +95,7 @@ export class KubectlTransport implements Transport {
           reconnected: connected,
         })
         connected = true
-        this.#wakeUp()
+        this.#changes.tell()
         await Promise.race([child.ended, this.#retirement(child)])
       }
       if (this.#current === child) this.#current = undefined
@@ -131,11 +132,11 @@ export class KubectlTransport implements Transport {
   #retire(child: KubectlChild): void {
     if (this.#current === child) this.#current = undefined
     child.retire()
-    this.#wakeUp()
+    this.#changes.tell()
   }
 
   async #retirement(child: KubectlChild): Promise<void> {
-    while (this.#current === child && !this.#end.signal.aborted) await this.#change(this.#end.signal)
+    while (this.#current === child && !this.#end.signal.aborted) await this.#changes.next(this.#end.signal)
   }
 
   /** kubectl may sit on a connection that is dead: after a sleep, or behind a load balancer that forgot it. */
@@ -156,8 +157,8 @@ export class KubectlTransport implements Transport {
     try {
       const stream = await child.open(limit)
       try {
-        const host = `localhost:${this.#options.target.port}`
-        await requestOver(stream, { method: 'GET', path: '/v2/', host }, limit)
+        const { port, probe = asksRegistry(port) } = this.#options.target
+        await probe(stream, limit)
         return true
       } finally {
         stream.destroy()
@@ -178,21 +179,7 @@ export class KubectlTransport implements Transport {
       suggestions: [`kubectl get pods -n ${namespace} -l ${selector}`],
     })
   }
-
-  #wakeUp(): void {
-    for (const wake of [...this.#waiting]) wake()
-  }
-
-  #change(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#waiting.delete(done)
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      this.#waiting.add(done)
-      signal.addEventListener('abort', done)
-      if (signal.aborted) done()
-    })
-  }
 }
+
+const asksRegistry = (port: number) => (stream: Duplex, signal: AbortSignal) =>
+  requestOver(stream, { method: 'GET', path: '/v2/', host: `localhost:${port}` }, signal)

@@ -1,5 +1,5 @@
 import { preconditionError } from '../../errors.ts'
-import type { PortForwards, PodTarget, Transport, TransportNews } from '../../ports.ts'
+import type { PodTarget, PortForwards, Transport, TransportNews } from '../../ports.ts'
 import { findProgram } from '../exec.ts'
 import { KubectlTransport } from '../forward/kubectl-transport.ts'
 import { Api } from './api.ts'

@@ -1,4 +1,5 @@
 import type { V1Pod } from '@kubernetes/client-node'
+import { Changes } from '../../domain/changes.ts'
 import { pauseAfter } from '../../domain/forward/backoff.ts'
 import { readyPod, whyNotReady } from '../../domain/ready-pods.ts'
 import { clusterError, RegctlError } from '../../errors.ts'
@@ -25,7 +26,7 @@ export class ReadyPods {
   readonly #watched: Watched
   readonly #end = new AbortController()
   readonly #pods = new Map<string, V1Pod>()
-  readonly #listeners = new Set<() => void>()
+  readonly #changes = new Changes()
   #api: Api
   #round = new AbortController()
   #trouble: RegctlError | undefined
@@ -60,13 +61,13 @@ export class ReadyPods {
     for (;;) {
       const pod = this.current
       if (pod !== undefined) return pod
-      await this.#change(signal)
+      if (signal.aborted) throw this.trouble
+      await this.#changes.next(signal)
     }
   }
 
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#changes.listen(listener)
   }
 
   /** Asks anew: what was known may be of before the machine slept. */
@@ -76,24 +77,6 @@ export class ReadyPods {
 
   close(): void {
     this.#end.abort()
-  }
-
-  #change(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const done = (settle: () => void): void => {
-        off()
-        signal.removeEventListener('abort', fail)
-        settle()
-      }
-      const off = this.onChange(() => done(resolve))
-      const fail = (): void => done(() => reject(this.trouble))
-      signal.addEventListener('abort', fail)
-      if (signal.aborted) fail()
-    })
-  }
-
-  #tell(): void {
-    for (const listener of [...this.#listeners]) listener()
   }
 
   async #keepUp(): Promise<void> {
@@ -111,7 +94,7 @@ export class ReadyPods {
         this.#trouble =
           error instanceof RegctlError ? error : clusterError('PODS_UNKNOWN', `cannot watch pods: ${String(error)}`)
         if (['UNAUTHORIZED', 'CREDENTIALS'].includes(this.#trouble.code)) this.#renew()
-        this.#tell()
+        this.#changes.tell()
         await this.#watched.clock.sleep(pauseAfter(failures), signal).catch(() => {})
       }
     }
@@ -133,7 +116,7 @@ export class ReadyPods {
     for (const pod of list.items) this.#pods.set(pod.metadata?.uid ?? '', pod)
     this.#trouble = undefined
     this.#known = true
-    this.#tell()
+    this.#changes.tell()
     return list.metadata.resourceVersion ?? ''
   }
 
@@ -158,7 +141,7 @@ export class ReadyPods {
     if (uid === undefined || !['ADDED', 'MODIFIED', 'DELETED'].includes(type)) return type === 'BOOKMARK'
     if (type === 'DELETED') this.#pods.delete(uid)
     else this.#pods.set(uid, pod)
-    this.#tell()
+    this.#changes.tell()
     return true
   }
 

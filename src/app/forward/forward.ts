@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { Changes } from '../../domain/changes.ts'
 import { ownHosts } from '../../domain/forward/admission.ts'
 import type { ForwardReport, ForwardState } from '../../domain/forward/forward-report.ts'
 import { conflictError } from '../../errors.ts'
@@ -13,7 +14,7 @@ export class Forward {
   readonly #plan: ForwardPlan
   readonly #startedAt: string
   readonly #instance = randomUUID()
-  readonly #listeners = new Set<() => void>()
+  readonly #changes = new Changes()
   #state: ForwardState = 'starting'
   #detail = 'looking for the registry'
   #reconnects = 0
@@ -58,8 +59,7 @@ export class Forward {
   }
 
   onChange(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#changes.listen(listener)
   }
 
   /** True once connections can be carried, false when the time is over before. */
@@ -68,14 +68,14 @@ export class Forward {
     while (this.#state !== 'ready') {
       this.#ports.signal.throwIfAborted()
       if (limit.aborted) return false
-      await this.#change(AbortSignal.any([limit, this.#ports.signal]))
+      await this.#changes.next(AbortSignal.any([limit, this.#ports.signal]))
     }
     return true
   }
 
   noteDocker(why: string): void {
     this.#docker = why
-    this.#tell()
+    this.#changes.tell()
   }
 
   async close(): Promise<void> {
@@ -121,23 +121,6 @@ export class Forward {
     this.#state = ready ? 'ready' : 'waiting'
     this.#detail = detail
     if (reconnected === true) this.#reconnects += 1
-    this.#tell()
-  }
-
-  #tell(): void {
-    for (const listener of [...this.#listeners]) listener()
-  }
-
-  #change(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        off()
-        signal.removeEventListener('abort', done)
-        resolve()
-      }
-      const off = this.onChange(done)
-      signal.addEventListener('abort', done)
-      if (signal.aborted) done()
-    })
+    this.#changes.tell()
   }
 }

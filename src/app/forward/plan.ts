@@ -28,7 +28,13 @@ export async function planForward(ports: ForwardPorts, input: ForwardInput): Pro
     way,
     addresses,
     port: input.port ?? way.port,
-    leads: { context, server, namespace: input.namespace, mode: way.mode },
+    leads: {
+      context,
+      server,
+      namespace: input.namespace,
+      mode: way.mode,
+      ...(way.identity === undefined ? {} : { identity: way.identity }),
+    },
   }
 }
 
@@ -43,7 +49,9 @@ export async function existingForward(ports: ForwardPorts, plan: ForwardPlan): P
   const holder = await ports.listeners.holder(plan.port)
   const ours = holder?.uid === undefined || holder.uid === process.getuid?.()
   if (ours && sameTarget(report, plan.leads)) return report
-  const leads = `the registry of namespace "${report.namespace}" in context "${report.context}" by ${report.mode}`
+  const leads = `the registry of namespace "${report.namespace}" in context "${report.context}" by ${report.mode}${
+    report.identity === undefined ? '' : ` as ${report.identity}`
+  }`
   throw conflictError('PORT_TAKEN', `port ${plan.port} leads to ${leads}, by another regctl (pid ${report.pid})`, {
     suggestions: [`regctl dev-forward --stop --port ${plan.port}`, `regctl dev-forward --port ${plan.port + 1}`],
     details: { port: plan.port, holder: { pid: report.pid } },

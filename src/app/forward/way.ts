@@ -1,5 +1,7 @@
 import type { ModeChoice, TransportChoice } from '../../domain/forward/mode.ts'
+import { RegctlError } from '../../errors.ts'
 import type { ForwardPorts, Transport, TransportNews } from '../../ports.ts'
+import { meshWay } from './mesh.ts'
 import { portForwardWay } from './port-forward.ts'
 
 export type ForwardInput = {
@@ -10,6 +12,12 @@ export type ForwardInput = {
   readonly port?: number
   readonly addresses?: readonly string[]
   readonly version: string
+  /** Whom to be in mesh mode; what is not given is found. */
+  readonly identity?: { readonly namespace: string; readonly serviceAccount?: string }
+  /** Where the developers' gateway answers, `HOST:PORT`; found where not given. */
+  readonly gateway?: string
+  /** Of a developer's certificate. */
+  readonly lifetimeSeconds?: number
   /** Of a detached forward. */
   readonly log?: string
 }
@@ -19,10 +27,68 @@ export type Way = {
   readonly mode: Transport['mode']
   /** The registry's port, which is in the names of its images. */
   readonly port: number
+  /** `NAMESPACE/SERVICEACCOUNT` whose requests they are, where it matters. */
+  readonly identity?: string
   open(tell: (news: TransportNews) => void): Promise<Transport>
 }
 
+type Mode = Exclude<ModeChoice, 'auto'>
+
+const WAYS: Readonly<Record<Mode, (ports: ForwardPorts, input: ForwardInput) => Promise<Way>>> = {
+  mesh: meshWay,
+  'port-forward': portForwardWay,
+}
+
+/** What a mode lacks that another may not need. */
+const LACKING = new Set(['NO_RIGHT', 'NO_DEVELOPER_ACCESS', 'NO_DEVELOPER_INGRESS', 'NO_IDENTITY'])
+
 /** @throws an error that says what is missing, and which mode would work */
 export async function chooseWay(ports: ForwardPorts, input: ForwardInput): Promise<Way> {
-  return portForwardWay(ports, input)
+  const modes = modesOf(input)
+  const failures: RegctlError[] = []
+  for (const mode of modes) {
+    try {
+      return await WAYS[mode](ports, input)
+    } catch (error) {
+      if (!(error instanceof RegctlError) || !LACKING.has(error.code)) throw error
+      failures.push(error)
+    }
+  }
+  const others = (Object.keys(WAYS) as Mode[]).filter((mode) => !modes.includes(mode))
+  throw failed(failures, await workingModes(ports, input, others))
+}
+
+/** Policies apply to the person in mesh mode, so it comes first; what was given for one mode means that mode. */
+function modesOf({ mode, identity, gateway, transport }: ForwardInput): readonly Mode[] {
+  if (mode !== 'auto') return [mode]
+  if (identity !== undefined || gateway !== undefined) return ['mesh']
+  return transport === 'auto' ? ['mesh', 'port-forward'] : ['port-forward']
+}
+
+async function workingModes(
+  ports: ForwardPorts,
+  input: ForwardInput,
+  modes: readonly Mode[],
+): Promise<readonly Mode[]> {
+  const works = await Promise.all(
+    modes.map((mode) =>
+      WAYS[mode](ports, input).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  )
+  return modes.filter((_, index) => works[index])
+}
+
+function failed(failures: readonly RegctlError[], working: readonly Mode[]): RegctlError {
+  const last = failures.at(-1) as RegctlError
+  return new RegctlError('precondition', last.code, failures.map(({ message }) => message).join('; '), {
+    suggestions: [
+      ...working.map((mode) => `regctl dev-forward --mode ${mode}`),
+      ...new Set(failures.toReversed().flatMap(({ suggestions }) => suggestions)),
+    ],
+    ...(last.details === undefined ? {} : { details: last.details }),
+    cause: last.cause,
+  })
 }

@@ -19,6 +19,8 @@ export type ForwardTarget = {
   readonly server: string
   readonly namespace: string
   readonly mode: string
+  /** `NAMESPACE/SERVICEACCOUNT`: who the registry takes its requests for, in the modes that have one. */
+  readonly identity?: string
 }
 
 /** A forward as `--json`, `--status` and its own port tell it. */
@@ -45,7 +47,10 @@ export type ForwardReport = ForwardTarget &
 export const REPORT_PATH = '/.regctl/forward'
 
 export const sameTarget = (one: ForwardTarget, other: ForwardTarget): boolean =>
-  one.server === other.server && one.namespace === other.namespace && one.mode === other.mode
+  one.server === other.server &&
+  one.namespace === other.namespace &&
+  one.mode === other.mode &&
+  one.identity === other.identity
 
 /** As sure as shapes go: something on that port that answers like a forward. */
 export function isReport(value: unknown): value is ForwardReport {

@@ -39,6 +39,9 @@ async function freePort(): Promise<number> {
 
 type Opened = { readonly by: 'kubectl' | 'websocket'; readonly target: PodTarget; closed: boolean }
 
+const unreachable = () => Promise.reject(new Error('not scripted'))
+const unreachableMesh = { dial: unreachable, greet: unreachable, certify: unreachable, secure: unreachable }
+
 /** The real loopback, a stand-in for what is behind it. */
 async function workstation(cluster = fakeCluster(), { kubectl = true } = {}) {
   const behind = await registry()
@@ -73,6 +76,8 @@ async function workstation(cluster = fakeCluster(), { kubectl = true } = {}) {
     ...cluster.ports,
     listeners,
     daemons,
+    accounts: { namespace: 'default', mine: async () => [], token: () => Promise.reject(new Error('not scripted')) },
+    mesh: unreachableMesh,
     forwards: { kubectlFound: async () => kubectl, kubectl: open('kubectl'), webSockets: open('websocket') },
     programs: {
       run: async () => undefined,

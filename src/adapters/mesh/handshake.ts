@@ -1,0 +1,64 @@
+import type { Duplex } from 'node:stream'
+import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from 'node:tls'
+import { clusterError, preconditionError, type RegctlError } from '../../errors.ts'
+
+const LIMIT = 10_000
+
+/** TLS over a connection that is there already, which it takes along when it fails. */
+export function handshake(
+  connection: Duplex,
+  options: ConnectionOptions & { readonly servername: string },
+  signal: AbortSignal,
+): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT)])
+    const socket = connect({ ...options, socket: connection })
+    const fail = (cause: unknown): void => {
+      limit.removeEventListener('abort', late)
+      socket.off('close', closed)
+      socket.on('error', () => {})
+      socket.destroy()
+      connection.destroy()
+      reject(translated(cause, options.servername))
+    }
+    const late = (): void => fail(signal.aborted ? signal.reason : new Error('no answer'))
+    const closed = (): void => fail(new Error('the connection was closed'))
+    limit.addEventListener('abort', late, { once: true })
+    socket.once('error', fail)
+    socket.once('close', closed)
+    socket.once('secureConnect', () => {
+      limit.removeEventListener('abort', late)
+      socket.off('error', fail).off('close', closed)
+      // Whoever gets it listens for errors a turn later.
+      socket.on('error', () => {})
+      resolve(socket)
+    })
+    if (limit.aborted) late()
+  })
+}
+
+/** Node asks this once the chain is verified. */
+export const expectUri =
+  (uri: string) =>
+  (_host: string, { subjectaltname }: PeerCertificate): Error | undefined =>
+    // The whole extension: a certificate with a second name is another one's.
+    subjectaltname === `URI:${uri}` ? undefined : wrongPeer(subjectaltname ?? 'a certificate without a name', uri)
+
+const wrongPeer = (found: string, expected: string): RegctlError =>
+  clusterError('WRONG_PEER', `the other side shows ${found}, not ${expected}`, { suggestions: ['regctl status'] })
+
+/** What the clock of this machine decides. */
+const TIME = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'])
+
+function translated(cause: unknown, name: string): unknown {
+  const { code = '', message = '' } = cause as { code?: string; message?: string }
+  if (code === 'WRONG_PEER') return cause
+  if (TIME.has(code))
+    return preconditionError('CERTIFICATE_TIME', `the certificate of "${name}" is not valid now: ${message}`, {
+      suggestions: ['compare this machine with the cluster: date -u'],
+      cause,
+    })
+  if (code.startsWith('UNABLE_TO_') || code.includes('SELF_SIGNED') || code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return clusterError('WRONG_PEER', `whoever answers for "${name}" is not of this mesh: ${message}`, { cause })
+  return clusterError('HANDSHAKE_FAILED', `no TLS with "${name}": ${message || code}`, { cause })
+}

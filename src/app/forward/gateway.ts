@@ -1,0 +1,144 @@
+import type { Duplex } from 'node:stream'
+import type { TransportChoice } from '../../domain/forward/mode.ts'
+import { INGRESS, INGRESS_PORT, ingressNamespace } from '../../domain/installation.ts'
+import { clusterError, type RegctlError } from '../../errors.ts'
+import type { ForwardPorts, Transport } from '../../ports.ts'
+import type { KnownAccess } from './mesh-access.ts'
+
+/** How long an address has before the next one is tried beside it; milliseconds. */
+const HEAD_START = 300
+const TRY_LIMIT = 8_000
+
+/** One way to the developers' gateway. `address` is absent where only a port-forward to its pod leads there. */
+export type GatewayPath = {
+  readonly name: string
+  readonly address?: string
+  open(signal: AbortSignal): Promise<Duplex>
+}
+
+export type GatewayOptions = {
+  /** The registry's namespace. */
+  readonly namespace: string
+  readonly access: KnownAccess
+  /** `HOST:PORT` that was asked for: the only way then. */
+  readonly address?: string
+  /** What carries a port-forward. */
+  readonly transport: TransportChoice
+}
+
+/** Finds how the developers' gateway is reached, and finds another way when that one fails. */
+export class Gateway {
+  readonly #ports: ForwardPorts
+  readonly #options: GatewayOptions
+  #found: Promise<GatewayPath> | undefined
+  #transport: Transport | undefined
+
+  constructor(ports: ForwardPorts, options: GatewayOptions) {
+    this.#ports = ports
+    this.#options = options
+  }
+
+  /** The way that worked last, or the first that works now. */
+  path(signal: AbortSignal): Promise<GatewayPath> {
+    const found = this.#found ?? this.#find(signal)
+    this.#found = found
+    found.catch(() => this.#forget(found))
+    return found
+  }
+
+  async open(signal: AbortSignal): Promise<Duplex> {
+    const found = this.path(signal)
+    try {
+      return await (await found).open(signal)
+    } catch (error) {
+      this.#forget(found)
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#transport?.close()
+  }
+
+  /** The next one to ask looks again. */
+  #forget(found: Promise<GatewayPath>): void {
+    if (this.#found === found) this.#found = undefined
+  }
+
+  async #find(signal: AbortSignal): Promise<GatewayPath> {
+    const { access, address } = this.#options
+    const addresses = address === undefined ? access.current.addresses : [address]
+    const failures: string[] = []
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(TRY_LIMIT)])
+    const found = await this.#first(addresses, limit, failures)
+    if (found !== undefined) return found
+    const path = address === undefined ? await this.#forwarded() : undefined
+    if (path !== undefined) return path
+    throw this.#unreachable(addresses, failures)
+  }
+
+  /** Several are tried side by side, each a little later than the one before: the first that is the gateway. */
+  async #first(
+    addresses: readonly string[],
+    signal: AbortSignal,
+    failures: string[],
+  ): Promise<GatewayPath | undefined> {
+    const won = new AbortController()
+    const either = AbortSignal.any([signal, won.signal])
+    const tries = addresses.map(async (address, index) => {
+      try {
+        if (index > 0) await this.#ports.clock.sleep(index * HEAD_START, either)
+        return await this.#tried(address, either)
+      } catch (error) {
+        failures.push(error instanceof Error ? error.message : String(error))
+        throw error
+      }
+    })
+    try {
+      return await Promise.any(tries)
+    } catch {
+      signal.throwIfAborted()
+      return undefined
+    } finally {
+      won.abort()
+    }
+  }
+
+  /** Whatever accepts a connection is not the gateway yet: the mesh's authority has to answer behind it. */
+  async #tried(address: string, signal: AbortSignal): Promise<GatewayPath> {
+    const { mesh } = this.#ports
+    await mesh.greet(await mesh.dial(address, signal), this.#options.access.authority, signal)
+    return { name: `gateway ${address}`, address, open: (later) => mesh.dial(address, later) }
+  }
+
+  /** Through the API server, where that is allowed; undefined where not. */
+  async #forwarded(): Promise<GatewayPath | undefined> {
+    const { kube, forwards, mesh } = this.#ports
+    const namespace = ingressNamespace(this.#options)
+    const right = { verb: 'create', group: '', resource: 'pods', subresource: 'portforward', namespace }
+    if (this.#transport === undefined) {
+      if (!(await kube.can(right))) return undefined
+      const target = {
+        namespace,
+        selector: `app=${INGRESS}`,
+        port: INGRESS_PORT,
+        probe: (stream: Duplex, signal: AbortSignal) => mesh.greet(stream, this.#options.access.authority, signal),
+      }
+      const kubectl = this.#options.transport !== 'websocket' && (await forwards.kubectlFound())
+      this.#transport = kubectl ? forwards.kubectl(target, () => {}) : forwards.webSockets(target, () => {})
+    }
+    const transport = this.#transport
+    return { name: 'a port-forward to the gateway', open: (signal) => transport.connect(signal) }
+  }
+
+  #unreachable(addresses: readonly string[], failures: readonly string[]): RegctlError {
+    const tried = addresses.length === 0 ? 'it has no address' : [...new Set(failures)].join('; ')
+    return clusterError('GATEWAY_UNREACHABLE', `cannot reach the developers' gateway: ${tried}`, {
+      suggestions: [
+        'regctl dev-forward --mode mesh --gateway HOST:PORT',
+        'ask whoever may: regctl grant NAMESPACE REPOSITORY --developer user:YOU --allow-gateway-forward',
+      ],
+      details: { addresses },
+    })
+  }
+}
