@@ -112,4 +112,4 @@ export class MeshTransport implements Transport {
   }
 }
 
-const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString().slice(11, 16).concat(' UTC')
+const timeOf = (milliseconds: number): string => new Date(milliseconds).toISOString().slice(11, 19).concat(' UTC')

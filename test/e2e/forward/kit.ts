@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import net from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { eventually, run } from '../cluster.ts'
 
 export type Report = {
@@ -50,6 +51,24 @@ export type Foreground = AsyncDisposable & {
 
 /** `regctl dev-forward` in the foreground, serving. */
 export async function foreground(port: number, ...flags: readonly string[]): Promise<Foreground> {
+  return started(port, flags, () => ready(port))
+}
+
+/** The same, where it has nothing to serve by yet. */
+export async function waiting(port: number, ...flags: readonly string[]): Promise<Foreground> {
+  return started(port, flags, () =>
+    eventually(
+      async () => {
+        const report = await reportOf(port)
+        if (report?.state !== 'waiting') throw new Error(`the forward on ${port} is ${report?.state ?? 'not there'}`)
+        return report
+      },
+      { timeout: 30_000, every: 50 },
+    ),
+  )
+}
+
+async function started(port: number, flags: readonly string[], settled: () => Promise<Report>): Promise<Foreground> {
   const argv = ['dev-forward', '--port', String(port), ...flags]
   const child = spawn(process.env.REGCTL_BIN ?? '', argv, { stdio: ['ignore', 'ignore', 'pipe'] })
   let stderr = ''
@@ -57,8 +76,8 @@ export async function foreground(port: number, ...flags: readonly string[]): Pro
     stderr += chunk.toString()
   })
   const over = once(child, 'exit')
-  await Promise.race([
-    ready(port),
+  const { pid } = await Promise.race([
+    settled(),
     over.then(() => {
       throw new Error(`dev-forward ended: ${stderr}`)
     }),
@@ -66,13 +85,36 @@ export async function foreground(port: number, ...flags: readonly string[]): Pro
   return {
     process: child,
     // The package's bin may start a newer Node than the one on the PATH.
-    pid: (await ready(port)).pid,
+    pid,
     stderr: () => stderr,
     [Symbol.asyncDispose]: async () => {
       child.kill('SIGTERM')
       await over
     },
   }
+}
+
+/** Uploads a small blob of one request over that many seconds; gives the status. */
+export async function slowUpload(port: number, repository: string, seconds: number): Promise<number> {
+  const base = `http://localhost:${port}`
+  const begun = await fetch(`${base}/v2/${repository}/blobs/uploads/`, { method: 'POST' })
+  const parts = Array.from({ length: seconds * 4 }, () => randomBytes(10_000))
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  const location = new URL(begun.headers.get('location') ?? '', base)
+  location.searchParams.set('digest', `sha256:${hash.digest('hex')}`)
+  const request = http.request(location, { method: 'PUT', headers: { 'content-type': 'application/octet-stream' } })
+  const answered = once(request, 'response') as Promise<[http.IncomingMessage]>
+  // Whoever waits for the answer hears of it.
+  answered.catch(() => {})
+  for (const part of parts) {
+    request.write(part)
+    await pause(250)
+  }
+  request.end()
+  const [response] = await answered
+  response.resume()
+  return response.statusCode ?? 0
 }
 
 /** An image of one layer that nothing can compress; gives its files for `crane append`. */
