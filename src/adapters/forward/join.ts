@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { carried } from './garbage.ts'
 
 /** How long an answer may take after the client said that it sends no more. */
 const ANSWER_LIMIT = 30_000
@@ -27,7 +28,8 @@ export function join(client: Socket, peer: Duplex): Promise<Outcome> {
       clearTimeout(ending)
       ending = setTimeout(() => peer.end(), delay)
     }
-    const onAsk = (): void => {
+    const onAsk = (chunk: Buffer): void => {
+      carried(chunk.length)
       asked = true
     }
     const onClientEnd = (): void => {
@@ -49,7 +51,8 @@ export function join(client: Socket, peer: Duplex): Promise<Outcome> {
       client.pause()
       finish({ kind: 'unanswered', ...(broken === undefined ? {} : { error: broken }) })
     }
-    peer.on('data', () => {
+    peer.on('data', (chunk: Buffer) => {
+      carried(chunk.length)
       unanswered = false
       asked = false
       if (ending !== undefined) endSoon(QUIET)

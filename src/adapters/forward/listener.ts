@@ -7,11 +7,14 @@ import { REPORT_PATH, type Traffic } from '../../domain/forward/forward-report.t
 import { RegctlError } from '../../errors.ts'
 import type { Listener, ListenOptions } from '../../ports.ts'
 import { firstRequest } from './first-request.ts'
+import { collectAll } from './garbage.ts'
 import { join } from './join.ts'
 
 /** How long a connection waits for a registry that restarts, before the client is told so. */
 const HOLD = 60_000
 const ATTEMPTS = 4
+/** When whatever the start took is over; milliseconds. */
+const SETTLED = 2_000
 
 export type Limits = { readonly holdMs?: number; readonly headMs?: number }
 
@@ -42,6 +45,7 @@ export async function openListener(options: ListenOptions, limits: Limits = {}):
     throw error
   }
   connections.names = options.names(port)
+  setTimeout(collectAll, SETTLED).unref()
   return {
     port,
     addresses: servers.map((server) => (server.address() as net.AddressInfo).address),

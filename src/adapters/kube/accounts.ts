@@ -1,5 +1,6 @@
+import { RegctlError } from '../../errors.ts'
 import type { Accounts } from '../../ports.ts'
-import { Api } from './api.ts'
+import { Api, type ApiRequest, type ApiResponse } from './api.ts'
 import { type ClusterOptions, loadKubeConfig } from './client.ts'
 
 type Rule = {
@@ -12,6 +13,7 @@ type Rule = {
 export class ClusterAccounts implements Accounts {
   readonly namespace: string
   readonly #options: ClusterOptions
+  #api: Api
 
   constructor(options: ClusterOptions) {
     const config = loadKubeConfig(options)
@@ -19,6 +21,7 @@ export class ClusterAccounts implements Accounts {
     this.namespace = config.getContextObject(context)?.namespace || 'default'
     // Whatever becomes the current context meanwhile, these stay where they were.
     this.#options = { ...options, context }
+    this.#api = this.#connected()
   }
 
   async token(
@@ -26,7 +29,7 @@ export class ClusterAccounts implements Accounts {
     { audience, seconds }: { readonly audience: string; readonly seconds: number },
     signal: AbortSignal,
   ): Promise<string> {
-    const { text } = await this.#api().request({
+    const { text } = await this.#request({
       method: 'POST',
       path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(serviceAccount)}/token`,
       body: {
@@ -41,7 +44,7 @@ export class ClusterAccounts implements Accounts {
   }
 
   async mine(namespace: string): Promise<readonly string[]> {
-    const { text } = await this.#api().request({
+    const { text } = await this.#request({
       method: 'POST',
       path: '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews',
       body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace } },
@@ -57,8 +60,18 @@ export class ClusterAccounts implements Accounts {
     return [...new Set(names)].sort()
   }
 
-  /** A fresh one reads the kubeconfig again: credentials may have been renewed there. */
-  #api(): Api {
+  async #request(request: ApiRequest): Promise<ApiResponse> {
+    try {
+      return await this.#api.request(request)
+    } catch (error) {
+      if (!(error instanceof RegctlError) || !['UNAUTHORIZED', 'CREDENTIALS'].includes(error.code)) throw error
+      // Credentials may have been renewed in the kubeconfig.
+      this.#api = this.#connected()
+      return this.#api.request(request)
+    }
+  }
+
+  #connected(): Api {
     return new Api(loadKubeConfig(this.#options), this.#options.clock, this.#options.signal)
   }
 }

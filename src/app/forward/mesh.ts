@@ -15,8 +15,7 @@ const LIFETIME = 3_600
  */
 export async function meshWay(ports: ForwardPorts, input: ForwardInput): Promise<Way> {
   const { namespace, transport, gateway: address, lifetimeSeconds: seconds = LIFETIME } = input
-  const read = await readAccess(ports, namespace)
-  const account = await chooseAccount(ports, input.identity)
+  const [read, account] = await inOrder(readAccess(ports, namespace), chooseAccount(ports, input.identity))
   const { port, clusterDomain, trustDomain } = read
   return {
     mode: 'mesh',
@@ -41,4 +40,10 @@ export async function meshWay(ports: ForwardPorts, input: ForwardInput): Promise
       })
     },
   }
+}
+
+/** Side by side, but what the first lacks is told before what the second does. */
+async function inOrder<One, Other>(one: Promise<One>, other: Promise<Other>): Promise<readonly [One, Other]> {
+  other.catch(() => {})
+  return [await one, await other]
 }
