@@ -7,11 +7,15 @@ import { run } from '../cluster.ts'
 /** Status (`passed`, `failure`, `skipped`) by the name of the case. */
 export type Cases = ReadonlyMap<string, string>
 
-/** The OCI distribution conformance suite against `localhost:PORT`, in two repositories that the caller may write and delete in. */
-export async function conformance(port: number, repositories: readonly [string, string]): Promise<Cases> {
+/** The OCI distribution conformance suite against `localhost:PORT`, in two repositories. `prefix` runs it elsewhere. */
+export async function conformance(
+  port: number,
+  repositories: readonly [string, string],
+  prefix: readonly string[] = [],
+): Promise<Cases> {
   const results = await mkdtemp(join(tmpdir(), 'regctl-conformance-'))
   try {
-    const { stdout, stderr } = await run([await extraTool('conformance')], {
+    const { stdout, stderr } = await run([...prefix, await extraTool('conformance')], {
       env: {
         OCI_REGISTRY: `localhost:${port}`,
         OCI_TLS: 'disabled',

@@ -1,0 +1,14 @@
+import { type Foreground, foreground } from './kit.ts'
+
+/** A way of `regctl dev-forward` that suites try: its flags, and whether Istio's policies see what goes by it. */
+export type Mode = { readonly name: string; readonly flags: readonly string[]; readonly policed: boolean }
+
+export const MODES: readonly Mode[] = [
+  { name: 'port-forward by kubectl', flags: ['--mode', 'port-forward', '--transport', 'kubectl'], policed: false },
+  { name: 'port-forward by WebSocket', flags: ['--mode', 'port-forward', '--transport', 'websocket'], policed: false },
+  { name: 'mesh', flags: ['--mode', 'mesh'], policed: true },
+]
+
+/** By the developer's kubeconfig where policies see whose it is, by the suites' own where rights on the pod decide. */
+export const serve = ({ flags, policed }: Mode, port: number, developer: string): Promise<Foreground> =>
+  foreground(port, ...flags, ...(policed ? ['--kubeconfig', developer] : []))
