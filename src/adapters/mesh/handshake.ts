@@ -11,6 +11,8 @@ export function handshake(
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
+    // TLS over one that has ended already would wait for ever.
+    if (!connection.readable) return reject(translated(new Error('the connection was closed'), options.servername))
     const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT)])
     const socket = connect({ ...options, socket: connection })
     const fail = (cause: unknown): void => {
@@ -19,9 +21,9 @@ export function handshake(
       socket.on('error', () => {})
       socket.destroy()
       connection.destroy()
-      reject(translated(cause, options.servername))
+      reject(signal.aborted ? signal.reason : translated(cause, options.servername))
     }
-    const late = (): void => fail(signal.aborted ? signal.reason : new Error('no answer'))
+    const late = (): void => fail(new Error('no answer'))
     const closed = (): void => fail(new Error('the connection was closed'))
     limit.addEventListener('abort', late, { once: true })
     socket.once('error', fail)
@@ -51,7 +53,8 @@ const wrongPeer = (found: string, expected: string): RegctlError =>
 const TIME = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'])
 
 function translated(cause: unknown, name: string): unknown {
-  const { code = '', message = '' } = cause as { code?: string; message?: string }
+  const { code: found, message = '' } = cause as { code?: unknown; message?: string }
+  const code = typeof found === 'string' ? found : ''
   if (code === 'WRONG_PEER') return cause
   if (TIME.has(code))
     return preconditionError('CERTIFICATE_TIME', `the certificate of "${name}" is not valid now: ${message}`, {

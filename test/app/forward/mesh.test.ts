@@ -1,0 +1,229 @@
+import { PassThrough } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, expect, test } from 'vitest'
+import { planForward } from '../../../src/app/forward/plan.ts'
+import type { ForwardInput } from '../../../src/app/forward/way.ts'
+import { preconditionError } from '../../../src/errors.ts'
+import type { ForwardPorts, PodTarget, Transport, TransportNews } from '../../../src/ports.ts'
+import { type FakeCluster, fakeCluster, installedCluster } from '../../fakes/cluster.ts'
+import { ACCOUNT, access, FakeAccounts, FakeWayIn, PRINCIPAL, publish } from '../../fakes/fake-mesh-access.ts'
+import { SharedClock } from '../../fakes/shared-clock.ts'
+import { failure } from '../failure.ts'
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+const unused = () => Promise.reject(new Error('not scripted'))
+
+/** A developer's machine; its time passes when nothing else is left to do. */
+function workstation(cluster: FakeCluster) {
+  const [mesh, accounts, clock] = [new FakeWayIn(), new FakeAccounts(), new SharedClock()]
+  const forwarded: PodTarget[] = []
+  const forward = (target: PodTarget): Transport => {
+    forwarded.push(target)
+    return { mode: 'port-forward', connect: async () => new PassThrough(), close: async () => {} }
+  }
+  const ports: ForwardPorts = {
+    ...cluster.ports,
+    clock,
+    mesh,
+    accounts,
+    forwards: { kubectlFound: async () => true, kubectl: forward, webSockets: forward },
+    listeners: { listen: unused, holder: unused, ask: unused },
+    programs: { run: unused, attach: unused, engine: unused },
+  }
+  return { cluster, ports, mesh, accounts, clock, forwarded }
+}
+
+const input = (more: Partial<ForwardInput> = {}): ForwardInput => ({
+  namespace: 'kube-registry',
+  mode: 'auto',
+  transport: 'auto',
+  version: '1',
+  ...more,
+})
+
+async function opened({ ports }: ReturnType<typeof workstation>, more: Partial<ForwardInput> = {}) {
+  const news: TransportNews[] = []
+  const { way } = await planForward(ports, input({ mode: 'mesh', ...more }))
+  const transport = await way.open((one) => news.push(one))
+  closing.push(() => transport.close())
+  const told = async (that: (one: TransportNews) => boolean) => {
+    for (let turns = 0; turns < 5_000; turns++) {
+      const found = news.find(that)
+      if (found !== undefined) return found
+      await turn()
+    }
+    throw new Error(`not told: ${JSON.stringify(news)}`)
+  }
+  return { transport, news, told }
+}
+
+const { signal } = new AbortController()
+
+test('auto is mesh mode where a developer may be somebody', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  const plan = await planForward(machine.ports, input())
+  expect(plan).toMatchObject({ port: 5000, leads: { mode: 'mesh', identity: 'team/developer-ada-1' } })
+})
+
+test.each([
+  ['nobody may be found', true],
+  ['there is no way in', false],
+])('auto is port-forward mode where %s', async (_, wayIn) => {
+  const machine = workstation(await installedCluster())
+  if (wayIn) publish(machine.cluster)
+  machine.accounts.accounts = []
+  expect((await planForward(machine.ports, input())).leads).toMatchObject({ mode: 'port-forward' })
+})
+
+test('what a mode lacks is told, and the mode that has it', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  machine.cluster.kube.may = ({ subresource }) => subresource !== 'portforward'
+  const asked = planForward(machine.ports, input({ mode: 'port-forward' }))
+  await expect(asked).rejects.toEqual(failure('NO_RIGHT', 3, 'create pods/portforward'))
+  await expect(asked).rejects.toMatchObject({ suggestions: expect.arrayContaining(['regctl dev-forward --mode mesh']) })
+  machine.accounts.accounts = []
+  const neither = planForward(machine.ports, input())
+  await expect(neither).rejects.toEqual(failure('NO_RIGHT', 3, 'may become no service account'))
+  await expect(neither).rejects.toEqual(failure('NO_RIGHT', 3, 'create pods/portforward'))
+  machine.cluster.kube.may = () => true
+  await expect(planForward(machine.ports, input({ mode: 'mesh' }))).rejects.toMatchObject({
+    code: 'NO_IDENTITY',
+    suggestions: expect.arrayContaining(['regctl dev-forward --mode port-forward']),
+  })
+})
+
+test('of several accounts one has to be named; a named one has to be allowed', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  machine.accounts.accounts = ['a', 'b']
+  await expect(planForward(machine.ports, input())).rejects.toMatchObject({
+    code: 'SEVERAL_IDENTITIES',
+    suggestions: [
+      'regctl dev-forward --mode mesh --identity team/a',
+      'regctl dev-forward --mode mesh --identity team/b',
+    ],
+  })
+  const named = input({ identity: { namespace: 'team', serviceAccount: 'b' } })
+  expect((await planForward(machine.ports, named)).leads.identity).toBe('team/b')
+  machine.cluster.kube.may = ({ resource }) => resource !== 'serviceaccounts'
+  await expect(planForward(machine.ports, named)).rejects.toEqual(
+    failure('NO_IDENTITY', 3, 'serviceaccounts/token of "b"'),
+  )
+})
+
+test('the ConfigMap that may not be read', async () => {
+  const machine = workstation(fakeCluster())
+  machine.cluster.kube.turn = ({ what }) => {
+    if (what.includes('developer-access')) throw preconditionError('FORBIDDEN', 'not allowed')
+  }
+  await expect(planForward(machine.ports, input({ mode: 'mesh' }))).rejects.toEqual(
+    failure('NO_DEVELOPER_ACCESS', 3, 'get ConfigMap kube-registry/developer-access'),
+  )
+})
+
+test('a certificate, then connections by it', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  const { transport, told } = await opened(machine)
+  const { detail } = await told(({ ready }) => ready)
+  expect(detail).toContain(`mTLS as ${PRINCIPAL} through gateway 10.0.0.1:15443, certificate until `)
+  const stream = await transport.connect(signal)
+  expect(machine.mesh.secured.at(-1)).toMatchObject({ principal: PRINCIPAL, certificateChain: 'chain 1' })
+  expect(machine.accounts.asked[0]).toBe(`${ACCOUNT.namespace}/${ACCOUNT.serviceAccount}`)
+  stream.destroy()
+})
+
+test('it is renewed before half its life, and connections take the new one', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  const started = machine.clock.now()
+  const { transport, told } = await opened(machine)
+  await told(({ ready }) => ready)
+  while (machine.mesh.certified < 2) await turn()
+  expect(machine.clock.now() - started).toBeLessThan(1_800_000)
+  await turn()
+  await turn()
+  await transport.connect(signal)
+  expect(machine.mesh.secured.at(-1)?.certificateChain).not.toBe('chain 1')
+})
+
+test('the authority is away: served until the certificate runs out, said, and well afterwards', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  const { transport, told, news } = await opened(machine, { lifetimeSeconds: 60 })
+  await told(({ ready }) => ready)
+  machine.mesh.authority = 'away'
+  const failing = await told(({ detail }) => detail.includes('renewal fails: istiod is away'))
+  expect(failing.ready).toBe(true)
+  await transport.connect(signal)
+  const over = await told(({ ready }) => !ready)
+  expect(over.detail).toContain('istiod is away')
+  machine.mesh.authority = 'well'
+  const count = news.length
+  while (!news.slice(count).some(({ ready }) => ready)) await turn()
+  expect(news.at(-1)).toMatchObject({ ready: true, reconnected: true })
+})
+
+test("a certificate in somebody else's name is none", async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  machine.mesh.principal = 'spiffe://cluster.local/ns/team/sa/other'
+  const { told } = await opened(machine)
+  expect((await told(({ ready }) => !ready)).detail).toContain('sa/other", not for "')
+  expect(machine.mesh.secured).toEqual([])
+})
+
+test('the registry is away: connections wait for it', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  const { transport, told } = await opened(machine)
+  await told(({ ready }) => ready)
+  machine.mesh.registry = 'away'
+  const waiting = transport.connect(signal)
+  expect((await told(({ ready }) => !ready)).detail).toContain('no TLS with "registry"')
+  machine.mesh.registry = 'well'
+  await waiting
+  await told(({ reconnected }) => reconnected === true)
+})
+
+test.each([
+  ['nobody is', 'dead'],
+  ['somebody else is', 'foreign'],
+] as const)('an address where %s is passed over', async (_, kind) => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster, access(['10.0.0.1:1', '10.0.0.2:2', '10.0.0.3:3']))
+  machine.mesh[kind].add('10.0.0.1:1')
+  const { told } = await opened(machine)
+  expect((await told(({ ready }) => ready)).detail).toContain('through gateway 10.0.0.2:2')
+  expect(machine.forwarded).toEqual([])
+})
+
+test('without an address: a port-forward to the gateway, where that is allowed', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster, access([]))
+  const { told } = await opened(machine)
+  expect((await told(({ ready }) => ready)).detail).toContain('a port-forward to the gateway')
+  expect(machine.forwarded).toMatchObject([
+    { namespace: 'kube-registry-ingress', selector: 'app=registry-ingress', port: 15_443 },
+  ])
+  const restricted = workstation(machine.cluster)
+  machine.cluster.kube.may = ({ subresource }) => subresource !== 'portforward'
+  const { told: toldToo } = await opened(restricted)
+  expect((await toldToo(({ ready }) => !ready)).detail).toContain('it has no address')
+})
+
+test('an address that was asked for is the only one', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  machine.mesh.dead.add('192.0.2.1:443')
+  const { told } = await opened(machine, { gateway: '192.0.2.1:443' })
+  expect((await told(({ ready }) => !ready)).detail).toContain('cannot reach 192.0.2.1:443')
+  expect(new Set(machine.mesh.dialled)).toEqual(new Set(['192.0.2.1:443']))
+  expect(machine.forwarded).toEqual([])
+})
