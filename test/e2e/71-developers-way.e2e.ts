@@ -20,7 +20,6 @@ import {
 } from './developers/workstation.ts'
 
 const TEAM = 'e2e-team-way'
-const _serviceAccount = (name: string) => ['--as', `system:serviceaccount:${TEAM}:${name}`]
 
 let way: Way
 let account: string

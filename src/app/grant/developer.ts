@@ -3,17 +3,17 @@ import { INGRESS_PORT } from '../../domain/installation.ts'
 import { accountName } from '../../domain/policy/developer.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy, isDeveloper } from '../../domain/policy/grant.ts'
-import { conflictError, preconditionError, RegctlError } from '../../errors.ts'
+import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { gatewayAddresses } from '../cluster/developer-access.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { checkDedicated } from './dedicated.ts'
 import { giveAccess } from './developer-account.ts'
-import { type GrantResult, overlapWarnings, requireNamespace, takenBack } from './grant.ts'
+import { type GrantResult, overlapWarnings, requireNamespace } from './grant.ts'
 import { grantsOf, ownerOf, readGrants, settleFences } from './grants.ts'
 import { prove } from './prove.ts'
-import { takeBack } from './revoke.ts'
+import { undoing } from './undo.ts'
 
 export type DeveloperWanted = Omit<Grant, 'developer'> & { readonly developer: string }
 type DeveloperGrant = DeveloperWanted & { readonly serviceAccount: string }
@@ -39,11 +39,7 @@ export async function grantDeveloper(
   await checkDedicated(kube, wanted.namespace, wanted.serviceAccount)
   const held = before.some((other) => grantKey(other) === grantKey(wanted))
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
-  const undo = async (error: unknown): Promise<never> => {
-    if (held || !(error instanceof RegctlError)) throw error
-    await takeBack(ports, at, wanted, namespace)
-    throw takenBack(error)
-  }
+  const undo = undoing(ports, at, wanted, namespace, held)
   await report.step('Apply the policies', async () => {
     // First of all, so that whoever may not grant changes nothing.
     await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
@@ -61,7 +57,11 @@ export async function grantDeveloper(
     policy: grantName(wanted),
     changed: changed || !held,
     addedLabels: {},
-    warnings: [...overlapWarnings(wanted, before), ...(await reachWarnings(ports, installed, wanted, options.forward))],
+    warnings: [
+      ...overlapWarnings(wanted, before),
+      ...accountWarnings(wanted, asked, before),
+      ...(await reachWarnings(ports, installed, wanted, options.forward)),
+    ],
     provenIn,
   }
 }
@@ -94,6 +94,16 @@ function checkAccount(wanted: DeveloperGrant, before: readonly Grant[]): void {
   throw conflictError('ACCOUNT_TAKEN', `service account ${namespace}/${serviceAccount} is for ${whose}`, {
     suggestions: ['leave --service-account out, to have one made'],
   })
+}
+
+/** An account that has a name of its own may have had a life before; certificates renew themselves without end. */
+function accountWarnings(wanted: DeveloperGrant, asked: DeveloperWanted, before: readonly Grant[]): readonly string[] {
+  const { namespace, serviceAccount } = wanted
+  const known = before.some((one) => one.namespace === namespace && one.serviceAccount === serviceAccount)
+  if (asked.serviceAccount === undefined || known) return []
+  return [
+    `whoever was ${namespace}/${serviceAccount} before has this grant too, for certificates renew themselves; without --service-account the account is new`,
+  ]
 }
 
 async function reachWarnings(

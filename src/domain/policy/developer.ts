@@ -75,7 +75,7 @@ const RBAC = 'rbac.authorization.k8s.io/v1'
 export const ACCESS_NAME = /^regctl-developer-[0-9a-f]{10}$/
 
 /** Short, because a service account's name may be as long as an object's. */
-const accessName = ({ namespace, serviceAccount }: DeveloperAccount): string =>
+export const accessName = ({ namespace, serviceAccount }: DeveloperAccount): string =>
   `regctl-developer-${createHash('sha256').update(`${namespace}/${serviceAccount}`).digest('hex').slice(0, 10)}`
 
 /**
