@@ -61,7 +61,8 @@ export class FakeMesh {
   }
 
   inject(pod: KubeObject): KubeObject {
-    const { containers = [] } = (pod.spec ?? {}) as { containers?: readonly { image?: string }[] }
+    type Spec = { containers?: readonly { image?: string }[]; nodeName?: string }
+    const { containers = [], nodeName } = (pod.spec ?? {}) as Spec
     if (!this.injects || containers[0]?.image !== 'auto') return pod
     const [injected] = INJECTED.spec.containers.map((container) => ({
       ...container,
@@ -70,7 +71,8 @@ export class FakeMesh {
         variable.name === 'TRUST_DOMAIN' ? { ...variable, value: this.trustDomain } : variable,
       ),
     }))
-    return { ...pod, spec: { ...INJECTED.spec, containers: [injected] } }
+    const place = nodeName === undefined ? {} : { nodeName }
+    return { ...pod, spec: { ...INJECTED.spec, ...place, containers: [injected] } }
   }
 
   /** Answers as the proxies do; what else is asked is not its business. */
