@@ -4,7 +4,7 @@ import { status } from '../../../src/app/inspect/status.ts'
 import { uninstall } from '../../../src/app/install/uninstall.ts'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
 import type { GivenSettings } from '../../../src/domain/settings.ts'
-import { type FakeCluster, fakeCluster, forget, installedCluster, namespace, up } from '../../fakes/cluster.ts'
+import { type FakeCluster, fakeCluster, forget, installedCluster, namespace, pod, up } from '../../fakes/cluster.ts'
 import { failure } from '../failure.ts'
 
 const INGRESS = 'kube-registry-ingress'
@@ -118,6 +118,16 @@ describe('the way in', () => {
     expect(cluster.kube.writes).toEqual([])
   })
 
+  test('by a port of its node is refused where another pod has that port', async () => {
+    const cluster = fakeCluster()
+    const containers = [{ name: 'web', image: 'web', ports: [{ containerPort: 80, hostPort: 15_443 }] }]
+    cluster.store.put(pod('default', 'web', { spec: { containers } }))
+    await expect(up(cluster, { developerIngress: true, developerIngressType: 'HostPort' })).rejects.toEqual(
+      failure('PORT_CLAIMED', 4, 'host port 15443 is claimed by pod default/web'),
+    )
+    await up(cluster, INSTALLED)
+  })
+
   test('warns of those whose next change will be refused, and where nobody asks a Gateway', async () => {
     const cluster = fakeCluster()
     cluster.kube.without = ['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding']
@@ -143,13 +153,13 @@ describe('the way in', () => {
 
   test('status tells a gateway that refused an update, and one that is not ready', async () => {
     const cluster = await installedCluster(INSTALLED)
-    const [pod] = cluster.store.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace: INGRESS })
-    cluster.mesh.rejected.set(pod?.metadata.name ?? '', [{ listener: '0.0.0.0_15443', details: 'no' }])
+    const [gateway] = cluster.store.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace: INGRESS })
+    cluster.mesh.rejected.set(gateway?.metadata.name ?? '', [{ listener: '0.0.0.0_15443', details: 'no' }])
     expect(await problems(cluster)).toEqual([
       expect.stringContaining('it refused an update of listener 0.0.0.0_15443: no'),
     ])
     cluster.store.remove({ apiVersion: 'apps/v1', kind: 'Deployment', namespace: INGRESS, name: 'registry-ingress' })
-    cluster.store.remove({ apiVersion: 'v1', kind: 'Pod', namespace: INGRESS, name: pod?.metadata.name ?? '' })
+    cluster.store.remove({ apiVersion: 'v1', kind: 'Pod', namespace: INGRESS, name: gateway?.metadata.name ?? '' })
     expect(await problems(cluster)).toEqual([
       "the developers' gateway has no ready pod",
       "the developers' gateway is not installed",
