@@ -1,22 +1,21 @@
 import { randomInt } from 'node:crypto'
-import { INGRESS_PORT } from '../../domain/installation.ts'
 import { accountName } from '../../domain/policy/developer.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy, isDeveloper } from '../../domain/policy/grant.ts'
 import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
-import { gatewayAddresses } from '../cluster/developer-access.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
-import { meshTrustDomain } from '../cluster/mesh.ts'
+import { findIstiods, meshTrustDomain } from '../cluster/mesh.ts'
 import { checkDedicated } from './dedicated.ts'
 import { giveAccess } from './developer-account.ts'
-import { type GrantResult, overlapWarnings, requireNamespace } from './grant.ts'
+import { developerWarnings } from './developer-warnings.ts'
+import { type GrantResult, requireNamespace } from './grant.ts'
 import { grantsOf, ownerOf, readGrants, settleFences } from './grants.ts'
 import { prove } from './prove.ts'
 import { undoing } from './undo.ts'
 
 export type DeveloperWanted = Omit<Grant, 'developer'> & { readonly developer: string }
-type DeveloperGrant = DeveloperWanted & { readonly serviceAccount: string }
+export type DeveloperGrant = DeveloperWanted & { readonly serviceAccount: string }
 
 /**
  * Gives a person or a group a repository: a service account of their own, the right to its token and nothing else, and the
@@ -33,6 +32,7 @@ export async function grantDeveloper(
   const { at, settings } = installed
   requireIngress(installed)
   const namespace = await requireNamespace(ports, asked.namespace)
+  await refuseControlPlane(ports, asked.namespace)
   const before = await readGrants(kube, at)
   const wanted = withAccount(asked, before)
   checkAccount(wanted, before)
@@ -57,11 +57,7 @@ export async function grantDeveloper(
     policy: grantName(wanted),
     changed: changed || !held,
     addedLabels: {},
-    warnings: [
-      ...overlapWarnings(wanted, before),
-      ...accountWarnings(wanted, asked, before),
-      ...(await reachWarnings(ports, installed, wanted, options.forward)),
-    ],
+    warnings: await developerWarnings(ports, installed, wanted, { ...options, asked, before }),
     provenIn,
   }
 }
@@ -71,6 +67,16 @@ function requireIngress({ settings }: Installed): void {
   throw preconditionError('NO_DEVELOPER_INGRESS', 'developers have no way in: their gateway is not installed', {
     suggestions: ['regctl up --developer-ingress'],
   })
+}
+
+/** To an identity of its own namespace istiod tells all there is, by the way that developers get their certificates. */
+async function refuseControlPlane(ports: Ports, namespace: string): Promise<void> {
+  if (!(await findIstiods(ports)).some((istiod) => istiod.namespace === namespace)) return
+  throw conflictError(
+    'CONTROL_PLANE_NAMESPACE',
+    `namespace "${namespace}" is istiod's: an identity there may read the configuration of all of the mesh`,
+    { suggestions: ['grant in a namespace of the developers'] },
+  )
 }
 
 /** The account the developer has there already, or a new one. */
@@ -94,26 +100,4 @@ function checkAccount(wanted: DeveloperGrant, before: readonly Grant[]): void {
   throw conflictError('ACCOUNT_TAKEN', `service account ${namespace}/${serviceAccount} is for ${whose}`, {
     suggestions: ['leave --service-account out, to have one made'],
   })
-}
-
-/** An account that has a name of its own may have had a life before; certificates renew themselves without end. */
-function accountWarnings(wanted: DeveloperGrant, asked: DeveloperWanted, before: readonly Grant[]): readonly string[] {
-  const { namespace, serviceAccount } = wanted
-  const known = before.some((one) => one.namespace === namespace && one.serviceAccount === serviceAccount)
-  if (asked.serviceAccount === undefined || known) return []
-  return [
-    `whoever was ${namespace}/${serviceAccount} before has this grant too, for certificates renew themselves; without --service-account the account is new`,
-  ]
-}
-
-async function reachWarnings(
-  ports: Ports,
-  { at, settings }: Installed,
-  { developer }: DeveloperGrant,
-  forward: boolean,
-): Promise<readonly string[]> {
-  if (forward || (await gatewayAddresses(ports, at, settings)).length > 0) return []
-  return [
-    `the gateway has no address yet that ${developer} could reach: grant again with --allow-gateway-forward, or give dev-forward one that leads to its port ${INGRESS_PORT} by --gateway HOST:PORT`,
-  ]
 }

@@ -102,6 +102,26 @@ describe('a grant to a developer', () => {
     expect((await give(cluster, 'team/dev other user:ada')).warnings).not.toContainEqual(named)
   })
 
+  test('warns of a WorkloadGroup that takes in any account', async () => {
+    const cluster = await withTeam()
+    for (const [name, serviceAccount] of [
+      ['open', undefined],
+      ['empty', ''],
+      ['closed', 'vms'],
+    ])
+      cluster.store.put({
+        apiVersion: 'networking.istio.io/v1',
+        kind: 'WorkloadGroup',
+        metadata: { namespace: 'team', name: name ?? '' },
+        spec: { template: serviceAccount === undefined ? {} : { serviceAccount } },
+      })
+    const { warnings } = await give(cluster, 'team app user:ada')
+    expect(warnings.filter((text) => text.startsWith('WorkloadGroup'))).toEqual([
+      expect.stringMatching(/^WorkloadGroup team\/empty names no service account, so user:ada may join it/),
+      expect.stringContaining('WorkloadGroup team/open'),
+    ])
+  })
+
   test.each<[string, readonly KubeObject[], string]>([
     [
       'a pod runs as',
@@ -144,6 +164,12 @@ describe('a grant to a developer', () => {
       await expect(give(cluster, text), text).rejects.toEqual(failure('ACCOUNT_TAKEN', 4))
     await expect(grantNow(cluster, 'team/dev app')).rejects.toEqual(failure('ACCOUNT_TAKEN', 4, 'is for user:ada'))
     expect(cluster.kube.writes).toEqual([])
+  })
+
+  test("refuses istiod's namespace", async () => {
+    const cluster = await withTeam()
+    await expect(give(cluster, 'istio-system app user:ada')).rejects.toEqual(failure('CONTROL_PLANE_NAMESPACE', 4))
+    expect(access(cluster)).toEqual([])
   })
 
   test('needs the gateway and the namespace', async () => {

@@ -7,6 +7,8 @@ export type Node = {
   readonly namespace: string
   readonly kind?: 'sidecar' | 'router'
   readonly labels?: Readonly<Record<string, string>>
+  /** Name of a WorkloadGroup to join. */
+  readonly joins?: string
 }
 
 /** What proves it: a certificate, a token, or nothing. */
@@ -69,9 +71,11 @@ export function ask(
 }
 
 /** DiscoveryRequest {node: 2 {id: 1, metadata: 3}, resource_names: 3, type_url: 4} */
-function request({ namespace, kind = 'sidecar', labels = {} }: Node, type: string, names: readonly string[]): Buffer {
+function request(node: Node, type: string, names: readonly string[]): Buffer {
+  const { namespace, kind = 'sidecar', labels = {}, joins } = node
   const id = `${kind}~192.0.2.9~workstation.${namespace}~${namespace}.svc.cluster.local`
-  const metadata = struct({ NAMESPACE: namespace, CLUSTER_ID: 'Kubernetes', LABELS: labels })
+  const group = joins === undefined ? {} : { AUTO_REGISTER_GROUP: joins }
+  const metadata = struct({ NAMESPACE: namespace, CLUSTER_ID: 'Kubernetes', LABELS: labels, ...group })
   return Buffer.concat([
     field(2, Buffer.concat([field(1, Buffer.from(id)), field(3, metadata)])),
     ...names.map((name) => field(3, Buffer.from(name))),
