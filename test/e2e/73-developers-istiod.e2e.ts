@@ -118,6 +118,40 @@ describe('through the gateway istiod', () => {
     expect(await secretsOf(await accountIdentity(way, TEAM, 'reader'))).toEqual(['theirs', 'theirs-cacert'])
   })
 
+  test('gives the pull secret of a WasmPlugin to whoever says that it is one of its workloads', async () => {
+    const metadata = { namespace: SYSTEM, name: 'e2e-plugin' }
+    const auths = { 'registry.example': { auth: Buffer.from('user:secret').toString('base64') } }
+    await apply(
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata,
+        type: 'kubernetes.io/dockerconfigjson',
+        stringData: { '.dockerconfigjson': JSON.stringify({ auths }) },
+      },
+      {
+        apiVersion: 'extensions.istio.io/v1alpha1',
+        kind: 'WasmPlugin',
+        metadata,
+        spec: {
+          selector: { matchLabels: { app: 'e2e-nobody' } },
+          url: 'oci://registry.example/plugin:1',
+          imagePullSecret: metadata.name,
+        },
+      },
+    )
+    try {
+      const name = `extensions.istio.io/trafficextension/${SYSTEM}.${metadata.name}`
+      await eventually(async () => {
+        const told = await asAda({ labels: { app: 'e2e-nobody' } }, TYPES.extensions, name)
+        expect(tells(told, 'registry.example')).toBe(true)
+        expect(tells(told, auths['registry.example'].auth)).toBe(true)
+      })
+    } finally {
+      await kubectlOk(['delete', 'wasmplugin,secret', '-n', SYSTEM, metadata.name])
+    }
+  })
+
   test('lets a developer join a WorkloadGroup that names no account, of which grant warns', async () => {
     const group = (name: string, template: object) => ({
       apiVersion: 'networking.istio.io/v1',

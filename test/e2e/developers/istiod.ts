@@ -29,6 +29,7 @@ export const TYPES = {
   listeners: `${ENVOY}.config.listener.v3.Listener`,
   endpoints: `${ENVOY}.config.endpoint.v3.ClusterLoadAssignment`,
   secrets: `${ENVOY}.extensions.transport_sockets.tls.v3.Secret`,
+  extensions: `${ENVOY}.config.core.v3.TypedExtensionConfig`,
   debug: 'istio.io/debug',
 } as const
 
