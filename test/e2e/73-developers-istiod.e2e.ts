@@ -141,7 +141,8 @@ describe('through the gateway istiod', () => {
       },
     )
     try {
-      const name = `extensions.istio.io/trafficextension/${SYSTEM}.${metadata.name}`
+      // As istiod 1.31 names what it makes of a WasmPlugin; a proxy learns the name with its listeners.
+      const name = `extensions.istio.io/trafficextension/${SYSTEM}.${metadata.name}~istio-translated-wasmplugin`
       await eventually(async () => {
         const told = await asAda({ labels: { app: 'e2e-nobody' } }, TYPES.extensions, name)
         expect(tells(told, 'registry.example')).toBe(true)
