@@ -27,12 +27,18 @@ const isOver = (phase: string | undefined): boolean => phase === 'Succeeded' || 
 export const useText = ({ pods, bindings }: Use): string =>
   pods.length > 0 ? `pod ${pods.join(', ')} runs as it` : `${bindings.join(', ')} gives it rights`
 
+const ANOTHER = 'leave --service-account out, or name one that nothing uses; it is made where there is none'
+
 /**
  * The developer becomes the account, with all it may do: one that a pod runs as, or that RBAC gives anything, would hand
  * that over. A new account may have rights as well, by a binding to all of its namespace.
  * @throws conflict error (exit 4) ACCOUNT_IN_USE
  */
 export async function checkDedicated(kube: Kube, namespace: string, name: string): Promise<void> {
+  if (name === 'default')
+    throw conflictError('ACCOUNT_IN_USE', `service account ${namespace}/default is of every pod that names no other`, {
+      suggestions: [ANOTHER],
+    })
   const use = await useOf(kube, namespace, name)
   if (use === undefined) return
   const { pods } = use
@@ -42,9 +48,7 @@ export async function checkDedicated(kube: Kube, namespace: string, name: string
     {
       suggestions: [
         ...(pods.length > 0 ? [`kubectl delete pod -n ${namespace} ${pods.join(' ')}`] : []),
-        pods.length > 0
-          ? 'name another by --service-account, which is made where there is none'
-          : 'grant in a namespace whose accounts have no rights by themselves',
+        pods.length > 0 ? ANOTHER : 'grant in a namespace whose accounts have no rights by themselves',
       ],
       details: use,
     },

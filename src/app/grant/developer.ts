@@ -1,17 +1,17 @@
-import { randomInt } from 'node:crypto'
-import { accountName } from '../../domain/policy/developer.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
-import { type Grant, grantKey, grantName, grantPolicy, isDeveloper } from '../../domain/policy/grant.ts'
+import { type Grant, grantKey, grantName, grantOf, grantPolicy } from '../../domain/policy/grant.ts'
 import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { findIstiods, meshTrustDomain } from '../cluster/mesh.ts'
+import { checkAccount, comesSecond, withAccount } from './account.ts'
 import { checkDedicated } from './dedicated.ts'
 import { giveAccess } from './developer-account.ts'
 import { developerWarnings } from './developer-warnings.ts'
 import { type GrantResult, requireNamespace } from './grant.ts'
-import { grantsOf, ownerOf, readGrants, settleFences } from './grants.ts'
+import { grantPolicies, grantsOf, ownerOf, readGrants, settleFences } from './grants.ts'
 import { prove } from './prove.ts'
+import { takeBack } from './revoke.ts'
 import { undoing } from './undo.ts'
 
 export type DeveloperWanted = Omit<Grant, 'developer'> & { readonly developer: string }
@@ -33,18 +33,33 @@ export async function grantDeveloper(
   requireIngress(installed)
   const namespace = await requireNamespace(ports, asked.namespace)
   await refuseControlPlane(ports, asked.namespace)
-  const before = await readGrants(kube, at)
-  const wanted = withAccount(asked, before)
+  const policies = await grantPolicies(kube, at)
+  const before = policies.flatMap((policy) => grantOf(policy) ?? [])
+  const wanted = withAccount(asked, policies)
   checkAccount(wanted, before)
   await checkDedicated(kube, wanted.namespace, wanted.serviceAccount)
   const held = before.some((other) => grantKey(other) === grantKey(wanted))
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   const undo = undoing(ports, at, wanted, namespace, held)
-  await report.step('Apply the policies', async () => {
+  const isSecond = await report.step('Apply the policies', async () => {
     // First of all, so that whoever may not grant changes nothing.
     await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
+    // Of grants at the same time each sees the other by now, or is seen.
+    const now = await grantPolicies(kube, at)
+    await checking(() =>
+      checkAccount(
+        wanted,
+        now.flatMap((policy) => grantOf(policy) ?? []),
+      ),
+    ).catch(undo)
+    if (asked.serviceAccount === undefined && !held && comesSecond(wanted, now)) return true
     await settleFences(kube, at, [namespace]).catch(undo)
+    return false
   })
+  if (isSecond) {
+    await takeBack(ports, at, wanted, namespace)
+    return grantDeveloper(ports, registryNamespace, asked, options)
+  }
   const changed = await report.step(`Let ${wanted.developer} be ${wanted.serviceAccount}`, () =>
     giveAccess(kube, at, wanted, ownerOf(namespace), options.forward).catch(undo),
   )
@@ -62,6 +77,8 @@ export async function grantDeveloper(
   }
 }
 
+const checking = async (check: () => void): Promise<void> => check()
+
 function requireIngress({ settings }: Installed): void {
   if (settings.developerIngress === true) return
   throw preconditionError('NO_DEVELOPER_INGRESS', 'developers have no way in: their gateway is not installed', {
@@ -77,27 +94,4 @@ async function refuseControlPlane(ports: Ports, namespace: string): Promise<void
     `namespace "${namespace}" is istiod's: an identity there may read the configuration of all of the mesh`,
     { suggestions: ['grant in a namespace of the developers'] },
   )
-}
-
-/** The account the developer has there already, or a new one. */
-function withAccount(asked: DeveloperWanted, before: readonly Grant[]): DeveloperGrant {
-  if (asked.serviceAccount !== undefined) return { ...asked, serviceAccount: asked.serviceAccount }
-  const held = before.find((other) => other.namespace === asked.namespace && other.developer === asked.developer)
-  return { ...asked, serviceAccount: held?.serviceAccount ?? accountName(asked.developer, fiveLetters()) }
-}
-
-const LETTERS = 'bcdfghjklmnpqrstvwxz2456789'
-const fiveLetters = (): string => Array.from({ length: 5 }, () => LETTERS[randomInt(LETTERS.length)]).join('')
-
-/** A certificate names the account and not the person, so an account is one developer's, and no workload's. */
-function checkAccount(wanted: DeveloperGrant, before: readonly Grant[]): void {
-  const { namespace, serviceAccount, developer } = wanted
-  const other = before.find(
-    (one) => one.namespace === namespace && one.serviceAccount === serviceAccount && one.developer !== developer,
-  )
-  if (other === undefined) return
-  const whose = isDeveloper(other) ? other.developer : 'workloads, by a grant of theirs'
-  throw conflictError('ACCOUNT_TAKEN', `service account ${namespace}/${serviceAccount} is for ${whose}`, {
-    suggestions: ['leave --service-account out, to have one made'],
-  })
 }

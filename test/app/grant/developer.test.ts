@@ -17,6 +17,7 @@ import {
 } from '../../fakes/cluster.ts'
 import { failure } from '../failure.ts'
 import { grantNow } from './granted.ts'
+import { Interleaving } from './interleaving.ts'
 
 const RBAC = 'rbac.authorization.k8s.io/v1'
 
@@ -145,6 +146,47 @@ describe('a grant to a developer', () => {
     await expect(give(cluster, 'team/dev app user:ada')).rejects.toEqual(failure('ACCOUNT_IN_USE', 4, why))
     expect(cluster.kube.writes).toEqual([])
   })
+
+  test("refuses every pod's account", async () => {
+    const cluster = await withTeam()
+    await expect(give(cluster, 'team/default app user:ada')).rejects.toEqual(
+      failure('ACCOUNT_IN_USE', 4, 'is of every pod that names no other'),
+    )
+  })
+
+  test.each(Array.from({ length: 20 }, (_, seed) => seed))(
+    'beside another gives one account (order %i)',
+    async (seed) => {
+      const cluster = await withTeam()
+      const order = new Interleaving(seed)
+      cluster.kube.turn = order.turn
+      await order.run(['app', 'other', 'third'].map((name) => () => give(cluster, `team ${name} user:ada`)))
+      cluster.kube.turn = () => {}
+      const held = await readGrants(cluster.kube, at)
+      expect(held.map(({ repository }) => repository).sort()).toEqual(['app', 'other', 'third'])
+      expect(new Set(held.map(({ serviceAccount }) => serviceAccount)).size).toBe(1)
+      expect(access(cluster)).toHaveLength(4)
+      expect((await give(cluster, 'team app user:ada')).changed).toBe(false)
+    },
+  )
+
+  test.each(Array.from({ length: 20 }, (_, seed) => seed))(
+    'never shares a named account with one at the same time (order %i)',
+    async (seed) => {
+      const cluster = await withTeam()
+      const order = new Interleaving(seed)
+      cluster.kube.turn = order.turn
+      const tried = ['user:ada', 'user:bob'].map(
+        (who) => () => give(cluster, `team/dev app ${who}`).catch((error) => error),
+      )
+      await order.run(tried)
+      cluster.kube.turn = () => {}
+      const held = await readGrants(cluster.kube, at)
+      expect(held.length).toBeLessThan(2)
+      const whose = only(cluster, 'RoleBinding', 'team').map(({ subjects }) => subjects)
+      expect(whose).toEqual(held.map(({ developer }) => [expect.objectContaining({ name: developer?.slice(5) })]))
+    },
+  )
 
   test('takes a pod that is over for no use', async () => {
     const cluster = await withTeam()
