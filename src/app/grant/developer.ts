@@ -1,5 +1,5 @@
 import { expectations } from '../../domain/policy/expectation.ts'
-import { type Grant, grantKey, grantName, grantOf, grantPolicy } from '../../domain/policy/grant.ts'
+import { type Grant, grantKey, grantName, grantPolicy } from '../../domain/policy/grant.ts'
 import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
@@ -9,7 +9,7 @@ import { checkDedicated } from './dedicated.ts'
 import { giveAccess } from './developer-account.ts'
 import { developerWarnings } from './developer-warnings.ts'
 import { type GrantResult, requireNamespace } from './grant.ts'
-import { grantPolicies, grantsOf, ownerOf, readGrants, settleFences } from './grants.ts'
+import { grantPolicies, grantsIn, grantsOf, ownerOf, readGrants, settleFences } from './grants.ts'
 import { prove } from './prove.ts'
 import { takeBack } from './revoke.ts'
 import { undoing } from './undo.ts'
@@ -34,29 +34,27 @@ export async function grantDeveloper(
   const namespace = await requireNamespace(ports, asked.namespace)
   await refuseControlPlane(ports, asked.namespace)
   const policies = await grantPolicies(kube, at)
-  const before = policies.flatMap((policy) => grantOf(policy) ?? [])
+  const before = grantsIn(policies)
   const wanted = withAccount(asked, policies)
   checkAccount(wanted, before)
   await checkDedicated(kube, wanted.namespace, wanted.serviceAccount)
   const held = before.some((other) => grantKey(other) === grantKey(wanted))
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   const undo = undoing(ports, at, wanted, namespace, held)
-  const isSecond = await report.step('Apply the policies', async () => {
-    // First of all, so that whoever may not grant changes nothing.
-    await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
+  const settled = async () => {
     // Of grants at the same time each sees the other by now, or is seen.
     const now = await grantPolicies(kube, at)
-    await checking(() =>
-      checkAccount(
-        wanted,
-        now.flatMap((policy) => grantOf(policy) ?? []),
-      ),
-    ).catch(undo)
-    if (asked.serviceAccount === undefined && !held && comesSecond(wanted, now)) return true
-    await settleFences(kube, at, [namespace]).catch(undo)
-    return false
+    checkAccount(wanted, grantsIn(now))
+    if (asked.serviceAccount === undefined && !held && comesSecond(wanted, now)) return false
+    await settleFences(kube, at, [namespace])
+    return true
+  }
+  const isFirst = await report.step('Apply the policies', async () => {
+    // First of all, so that whoever may not grant changes nothing.
+    await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
+    return settled().catch(undo)
   })
-  if (isSecond) {
+  if (!isFirst) {
     await takeBack(ports, at, wanted, namespace)
     return grantDeveloper(ports, registryNamespace, asked, options)
   }
@@ -76,8 +74,6 @@ export async function grantDeveloper(
     provenIn,
   }
 }
-
-const checking = async (check: () => void): Promise<void> => check()
 
 function requireIngress({ settings }: Installed): void {
   if (settings.developerIngress === true) return
