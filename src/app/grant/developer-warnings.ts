@@ -1,8 +1,9 @@
 import { INGRESS_PORT } from '../../domain/installation.ts'
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import type { Grant } from '../../domain/policy/grant.ts'
+import { accessOf, accessRef } from '../../domain/stack/developer-access.ts'
+import { RegctlError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
-import { gatewayAddresses } from '../cluster/developer-access.ts'
 import type { Installed } from '../cluster/installed.ts'
 import type { DeveloperGrant, DeveloperWanted } from './developer.ts'
 import { overlapWarnings } from './grant.ts'
@@ -20,7 +21,7 @@ export async function developerWarnings(
     ...overlapWarnings(wanted, before),
     ...accountWarnings(wanted, asked, before),
     ...(await groupWarnings(ports.kube, wanted)),
-    ...(await reachWarnings(ports, installed, wanted, forward)),
+    ...(await reachWarnings(ports.kube, installed, wanted, forward)),
   ]
 }
 
@@ -36,7 +37,13 @@ function accountWarnings(wanted: DeveloperGrant, asked: DeveloperWanted, before:
 
 /** istiod lets an identity of the namespace in as an endpoint of such a group, with whatever address it gives. */
 async function groupWarnings(kube: Kube, { namespace, developer }: DeveloperGrant): Promise<readonly string[]> {
-  const groups = await kube.list({ apiVersion: 'networking.istio.io/v1', kind: 'WorkloadGroup' }, { namespace })
+  const groups = await kube
+    .list({ apiVersion: 'networking.istio.io/v1', kind: 'WorkloadGroup' }, { namespace })
+    .catch((error: unknown) => {
+      // Granting needs no right to see them.
+      if (error instanceof RegctlError && error.code === 'FORBIDDEN') return []
+      throw error
+    })
   const template = ({ spec }: KubeObject) =>
     (spec as { readonly template?: { readonly serviceAccount?: string } } | undefined)?.template
   return groups
@@ -48,12 +55,14 @@ async function groupWarnings(kube: Kube, { namespace, developer }: DeveloperGran
 }
 
 async function reachWarnings(
-  ports: Ports,
-  { at, settings }: Installed,
+  kube: Kube,
+  { at }: Installed,
   { developer }: DeveloperGrant,
   forward: boolean,
 ): Promise<readonly string[]> {
-  if (forward || (await gatewayAddresses(ports, at, settings)).length > 0) return []
+  const told = await kube.get(accessRef(at))
+  const addresses = told === undefined ? [] : (accessOf(told)?.addresses ?? [])
+  if (forward || addresses.length > 0) return []
   return [
     `the gateway has no address yet that ${developer} could reach: grant again with --allow-gateway-forward, or give dev-forward one that leads to its port ${INGRESS_PORT} by --gateway HOST:PORT`,
   ]

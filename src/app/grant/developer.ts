@@ -1,9 +1,10 @@
 import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy } from '../../domain/policy/grant.ts'
+import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
 import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
-import { findIstiods, meshTrustDomain } from '../cluster/mesh.ts'
+import { authorityOf, proxyTemplate, trustDomainOf } from '../cluster/mesh.ts'
 import { checkAccount, comesSecond, withAccount } from './account.ts'
 import { checkDedicated } from './dedicated.ts'
 import { giveAccess } from './developer-account.ts'
@@ -32,14 +33,15 @@ export async function grantDeveloper(
   const { at, settings } = installed
   requireIngress(installed)
   const namespace = await requireNamespace(ports, asked.namespace)
-  await refuseControlPlane(ports, asked.namespace)
+  const template = await proxyTemplate(ports, at, settings.revision)
+  refuseControlPlane(template, asked.namespace)
   const policies = await grantPolicies(kube, at)
   const before = grantsIn(policies)
   const wanted = withAccount(asked, policies)
   checkAccount(wanted, before)
   await checkDedicated(kube, wanted.namespace, wanted.serviceAccount)
   const held = before.some((other) => grantKey(other) === grantKey(wanted))
-  const trustDomain = await meshTrustDomain(ports, at, settings.revision)
+  const trustDomain = trustDomainOf(template)
   const undo = undoing(ports, at, wanted, namespace, held)
   const settled = async () => {
     // Of grants at the same time each sees the other by now, or is seen.
@@ -83,8 +85,9 @@ function requireIngress({ settings }: Installed): void {
 }
 
 /** To an identity of its own namespace istiod tells all there is, by the way that developers get their certificates. */
-async function refuseControlPlane(ports: Ports, namespace: string): Promise<void> {
-  if (!(await findIstiods(ports)).some((istiod) => istiod.namespace === namespace)) return
+function refuseControlPlane(template: ProxyTemplate, namespace: string): void {
+  const [, home] = authorityOf(template).host.split('.')
+  if (home !== namespace) return
   throw conflictError(
     'CONTROL_PLANE_NAMESPACE',
     `namespace "${namespace}" is istiod's: an identity there may read the configuration of all of the mesh`,

@@ -123,6 +123,19 @@ describe('a grant to a developer', () => {
     ])
   })
 
+  test('needs to see neither WorkloadGroups nor nodes nor what is in the namespaces of the gateway and of istiod', async () => {
+    const cluster = await withTeam()
+    cluster.kube.turn = ({ verb, what }) => {
+      if (
+        /^(list (WorkloadGroup|Node|Deployment|Service)|get .* (kube-registry-ingress|istio-system)\/)/.test(
+          `${verb} ${what}`,
+        )
+      )
+        throw clusterError('FORBIDDEN', 'no')
+    }
+    expect((await give(cluster, 'team app user:ada')).changed).toBe(true)
+  })
+
   test.each<[string, readonly KubeObject[], string]>([
     [
       'a pod runs as',
