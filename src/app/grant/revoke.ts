@@ -68,7 +68,7 @@ export async function revoke(
   })
   const left = await readGrants(kube, at)
   if (isOfDevelopers) await tidyAccounts(kube, at, selection.namespace)
-  if (namespace !== undefined) await tidyNamespace(ports, at, namespace, left)
+  if (namespace !== undefined && !revoked.every(isDeveloper)) await tidyNamespace(ports, at, namespace, left)
   const wanted = async () => {
     const now = grantsOf(selection.namespace, await readGrants(kube, at))
     return [
@@ -120,7 +120,7 @@ export async function takeBack(ports: Ports, at: Installation, grant: Grant, nam
   })
   await settleFences(ports.kube, at, [namespace])
   const left = await readGrants(ports.kube, at)
-  if (isDeveloper(grant)) await tidyAccounts(ports.kube, at, grant.namespace)
+  if (isDeveloper(grant)) return tidyAccounts(ports.kube, at, grant.namespace)
   const now = await ports.kube.get(namespaceRef(namespace.metadata.name))
   if (now !== undefined) await tidyNamespace(ports, at, now, left)
 }

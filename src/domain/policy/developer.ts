@@ -26,7 +26,7 @@ export function developerName(text: string): string {
   if (!(kind in KIND) || name === '') refuse('is neither user:NAME nor group:NAME')
   if (name.length > 253 || name.trim() !== name || /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name))
     refuse('has a name that no user can have')
-  if (name.startsWith('system:')) refuse('is of the cluster itself, or everybody')
+  if (name.startsWith('system:') || name === '*') refuse('is of the cluster itself, or everybody')
   return text
 }
 

@@ -307,6 +307,15 @@ describe('a revoke', () => {
     expect(access(cluster)).toEqual([])
   })
 
+  test('of a developer asks nothing of the listener and the labels of builders', async () => {
+    const cluster = await withTeam()
+    await give(cluster, 'team app user:ada')
+    const asked: string[] = []
+    cluster.kube.turn = ({ verb, what }) => void asked.push(`${verb} ${what}`)
+    await take(cluster, { repository: 'app' })
+    expect(asked.filter((what) => /Sidecar|patch Namespace/.test(what))).toEqual([])
+  })
+
   test('of a builder asks nothing of RBAC', async () => {
     const cluster = await withTeam()
     await grantNow(cluster, 'team ci')

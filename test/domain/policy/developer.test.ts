@@ -34,6 +34,8 @@ describe('a developer', () => {
     'group:system:serviceaccounts:ci',
     'user:system:serviceaccount:ci:pusher',
     'user:system:anonymous',
+    'user:*',
+    'group:*',
   ])('may not be %j', (text) => {
     expect(() => developerName(text)).toThrow(failure('INVALID_DEVELOPER', 2))
   })
