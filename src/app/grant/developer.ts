@@ -1,6 +1,8 @@
+import type { Installation } from '../../domain/installation.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy } from '../../domain/policy/grant.ts'
 import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
+import { namespacesOf } from '../../domain/stack/stack.ts'
 import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
@@ -33,6 +35,7 @@ export async function grantDeveloper(
   const { at, settings } = installed
   requireIngress(installed)
   const namespace = await requireNamespace(ports, asked.namespace)
+  refuseOwnNamespaces(at, asked.namespace)
   const template = await proxyTemplate(ports, at, settings.revision)
   refuseControlPlane(template, asked.namespace)
   const policies = await grantPolicies(kube, at)
@@ -81,6 +84,14 @@ function requireIngress({ settings }: Installed): void {
   if (settings.developerIngress === true) return
   throw preconditionError('NO_DEVELOPER_INGRESS', 'developers have no way in: their gateway is not installed', {
     suggestions: ['regctl up --developer-ingress'],
+  })
+}
+
+/** Policies and grants of the registry's namespaces are about its own workloads. */
+function refuseOwnNamespaces(at: Installation, namespace: string): void {
+  if (!namespacesOf(at).includes(namespace)) return
+  throw conflictError('OWN_NAMESPACE', `namespace "${namespace}" is the registry's own, and no developer's`, {
+    suggestions: ['kubectl create namespace TEAM, and grant there'],
   })
 }
 

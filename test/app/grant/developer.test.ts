@@ -221,8 +221,10 @@ describe('a grant to a developer', () => {
     expect(cluster.kube.writes).toEqual([])
   })
 
-  test("refuses istiod's namespace", async () => {
+  test("refuses istiod's namespace and the registry's own", async () => {
     const cluster = await withTeam()
+    for (const name of ['kube-registry', 'kube-registry-node', 'kube-registry-ingress'])
+      await expect(give(cluster, `${name} app user:ada`)).rejects.toEqual(failure('OWN_NAMESPACE', 4))
     await expect(give(cluster, 'istio-system app user:ada')).rejects.toEqual(failure('CONTROL_PLANE_NAMESPACE', 4))
     expect(access(cluster)).toEqual([])
   })
