@@ -138,7 +138,7 @@ async function exposure(
       ),
     {
       level: 'note',
-      what: `a workload certificate may live ${longestCertificate(deployment)}; a deleted service account's identity ends with it, a revoke ends it at once`,
+      what: `a workload certificate may live ${longestCertificate(deployment)}, and istiod renews it for whoever has it, also without the service account; a revoke ends what it is worth at once`,
     },
     {
       level: 'note',
