@@ -136,17 +136,3 @@ describe('revoke', () => {
     ada = identity
   })
 })
-
-test('down leaves nothing of it, nor of what developers were given', async () => {
-  await regctlOk(['down'])
-  const kinds = [
-    'namespaces,serviceaccounts,roles,rolebindings,configmaps,services,deployments,pods',
-    'validatingadmissionpolicies,validatingadmissionpolicybindings',
-    'gateways.networking.istio.io,virtualservices,destinationrules,authorizationpolicies,envoyfilters,sidecars',
-  ]
-  const selector = ['-A', '-l', `regctl.dev/installation=${REGISTRY}`, '-o', 'name']
-  const left = await kubectlOk(['get', kinds.join(), ...selector])
-  expect(left.split('\n').filter((name) => name !== '')).toEqual([`namespace/${REGISTRY}`])
-  expect(await Promise.all([TEAM, REGISTRY].map((place) => moreRights(place, ADA, NOBODY)))).toEqual([[], []])
-  expect((await kubectl(['get', 'namespace', INGRESS])).exitCode).toBe(1)
-})
