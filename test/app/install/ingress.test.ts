@@ -106,6 +106,15 @@ describe('developers are told', () => {
 
 const INSTALLED = { developerIngress: true, developerIngressType: 'ClusterIP' } as const
 
+test('where nobody is told, status says where it is', async () => {
+  const cluster = withAddresses(await installedCluster({ developerIngress: true, developerIngressType: 'HostPort' }))
+  const ref = { apiVersion: 'v1', kind: 'ConfigMap', namespace: 'kube-registry', name: 'developer-access' }
+  cluster.store.remove(ref)
+  const state = await status(cluster.ports, 'kube-registry')
+  expect(state.developerIngress?.addresses).toEqual(['10.0.0.1:15443'])
+  expect(state.problems.map(({ what }) => what)).toEqual(['developers are told what is no longer so of their gateway'])
+})
+
 describe('the way in', () => {
   test('is refused while a Gateway of somebody else attaches, before anything is written', async () => {
     const cluster = fakeCluster()
