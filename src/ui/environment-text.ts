@@ -1,10 +1,12 @@
+import { quoted } from '../domain/shell-word.ts'
+
 type Note = { readonly client: string; readonly needs: string; readonly ran: boolean }
 
 export const SHELLS = ['sh', 'fish', 'powershell'] as const
 export type Shell = (typeof SHELLS)[number]
 
 const SET: Readonly<Record<Shell, (name: string, value: string) => string>> = {
-  sh: (name, value) => `export ${name}='${value.replaceAll("'", String.raw`'\''`)}'`,
+  sh: (name, value) => `export ${name}=${quoted(value)}`,
   fish: (name, value) => `set -gx ${name} '${value.replaceAll(/['\\]/g, String.raw`\$&`)}'`,
   powershell: (name, value) => `$Env:${name} = '${value.replaceAll("'", "''")}'`,
 }

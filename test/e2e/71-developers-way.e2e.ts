@@ -4,7 +4,7 @@ import { REGISTRY } from './attacks/kit.ts'
 import { someNodes } from './clients.ts'
 import { eventually, kubectl, kubectlOk, regctl, regctlOk } from './cluster.ts'
 import { moreRights } from './developers/rights.ts'
-import { ADA, developerOf, grantTo, INGRESS, NOBODY } from './developers/stage.ts'
+import { grantTo, INGRESS, NOBODY, stageOf } from './developers/stage.ts'
 import {
   answering,
   at,
@@ -20,14 +20,15 @@ import {
 } from './developers/workstation.ts'
 
 const TEAM = 'e2e-team-way'
-const _serviceAccount = (name: string) => ['--as', `system:serviceaccount:${TEAM}:${name}`]
+const USER = 'ada-way@example.org'
+const ADA = ['--as', USER]
 
 let way: Way
 let account: string
 let ada: Identity
 
 beforeAll(async () => {
-  ;({ way, account, ada } = await developerOf(TEAM))
+  ;({ way, account, ada } = await stageOf(USER, TEAM))
 })
 
 afterAll(async () => {
@@ -73,7 +74,7 @@ describe('the way in', () => {
   test('closes, with a word to the grants that need it, and opens by a port of the node it runs on', async () => {
     const { exitCode, stderr } = await regctl(['up', '--no-developer-ingress'])
     expect(exitCode, stderr).toBe(0)
-    expect(stderr).toContain('user:ada@example.org')
+    expect(stderr).toContain(`user:${USER}`)
     expect((await kubectl(['get', 'namespace', INGRESS])).exitCode).toBe(1)
     expect((await kubectl(['get', 'configmap', 'developer-access', '-n', REGISTRY])).exitCode).toBe(1)
     expect(await regctlOk(['status'])).toContain('All is well')
@@ -85,7 +86,7 @@ describe('the way in', () => {
   test('is by a port-forward of its pod, which is a right of its own', async () => {
     await regctlOk(['up', '--developer-ingress-type', 'ClusterIP'])
     expect((await wayIn(...ADA)).addresses).toEqual([])
-    await grantTo(TEAM, 'user:ada@example.org', 'team', '--allow-gateway-forward')
+    await grantTo(TEAM, `user:${USER}`, 'team', '--allow-gateway-forward')
     const rights = await Promise.all([INGRESS, REGISTRY].map((place) => moreRights(place, ADA, NOBODY)))
     expect(rights).toEqual([
       [
@@ -98,17 +99,21 @@ describe('the way in', () => {
     const here = { ...way, host: '127.0.0.1', port: forwarded.port }
     const identity = await certify(here, (await tokenOf(TEAM, account, ...ADA)).stdout.trim())
     expect((await call(here, identity, uploadTo('team/app'))).status).toBe(202)
-    await regctlOk(['up', '--developer-ingress-type', 'NodePort'])
-    way = await wayIn(...ADA)
   })
+
+  afterAll(() => regctlOk(['up', '--developer-ingress-type', 'NodePort']))
 })
 
 describe('revoke', () => {
+  beforeAll(async () => {
+    way = await wayIn(...ADA)
+  })
+
   test('ends what the certificate is worth, also on a connection that stays open, and takes every right back', async () => {
     await using open = new Line(way, ada)
     expect((await open.call(uploadTo('team/app'))).status).toBe(202)
     const fresh = (await tokenOf(TEAM, account, ...ADA)).stdout.trim()
-    await regctlOk(['revoke', TEAM, 'team', '--developer', 'user:ada@example.org'])
+    await regctlOk(['revoke', TEAM, 'team', '--developer', `user:${USER}`])
     expect((await call(way, ada, uploadTo('team/app'))).status).toBe(403)
     expect((await call(way, ada, { path: '/v2/team/app/manifests/1' })).status).toBe(403)
     // On the old connection one request more may pass, as revoke says.
@@ -123,25 +128,11 @@ describe('revoke', () => {
   })
 
   test('and a new grant gives a new account, so that the old certificate stays worthless', async () => {
-    const renewed = await grantTo(TEAM, 'user:ada@example.org', 'team')
+    const renewed = await grantTo(TEAM, `user:${USER}`, 'team')
     expect(renewed).not.toBe(account)
     expect((await call(way, ada, uploadTo('team/app'))).status).toBe(403)
     const identity = await certify(way, (await tokenOf(TEAM, renewed, ...ADA)).stdout.trim())
     expect((await call(way, identity, uploadTo('team/app'))).status).toBe(202)
     ada = identity
   })
-})
-
-test('down leaves nothing of it, nor of what developers were given', async () => {
-  await regctlOk(['down'])
-  const kinds = [
-    'namespaces,serviceaccounts,roles,rolebindings,configmaps,services,deployments,pods',
-    'validatingadmissionpolicies,validatingadmissionpolicybindings',
-    'gateways.networking.istio.io,virtualservices,destinationrules,authorizationpolicies,envoyfilters,sidecars',
-  ]
-  const selector = ['-A', '-l', `regctl.dev/installation=${REGISTRY}`, '-o', 'name']
-  const left = await kubectlOk(['get', kinds.join(), ...selector])
-  expect(left.split('\n').filter((name) => name !== '')).toEqual([`namespace/${REGISTRY}`])
-  expect(await Promise.all([TEAM, REGISTRY].map((place) => moreRights(place, ADA, NOBODY)))).toEqual([[], []])
-  expect((await kubectl(['get', 'namespace', INGRESS])).exitCode).toBe(1)
 })

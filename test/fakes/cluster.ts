@@ -36,6 +36,7 @@ export function fakeCluster(options: { readonly finalized?: (object: KubeObject)
   for (const name of ['node1', 'node2']) store.put(clusterObject('v1', 'Node', name))
   store.put(clusterObject('storage.k8s.io/v1', 'StorageClass', 'standard', { [DEFAULT_CLASS]: 'true' }))
   store.put(istiod('default', 'docker.io/istio/pilot:1.31.0'))
+  store.put(MESH_ROOT)
   const workloads = new Workloads(store)
   const kube = new FakeKube(store, abort.signal)
   const pods = new FakePods()
@@ -102,6 +103,14 @@ export const istiod = (revision: string, image: string): KubeObject => ({
   },
   spec: { template: { spec: { containers: [{ name: 'discovery', image }] } } },
 })
+
+/** istiod keeps one in every namespace. */
+const MESH_ROOT: KubeObject = {
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'istio-ca-root-cert', namespace: 'default' },
+  data: { 'root-cert.pem': 'the root' },
+}
 
 /** A running pod without anything on it. */
 export const pod = (at: string, name: string, more: Readonly<Record<string, unknown>> = {}): KubeObject => ({

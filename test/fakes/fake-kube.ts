@@ -11,6 +11,7 @@ const KNOWN: readonly ResourceType[] = [
   { apiVersion: 'v1', kind: 'Node' },
   { apiVersion: 'v1', kind: 'Event' },
   { apiVersion: 'storage.k8s.io/v1', kind: 'StorageClass' },
+  { apiVersion: 'networking.istio.io/v1', kind: 'WorkloadGroup' },
   { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRole' },
   { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding' },
 ]

@@ -14,6 +14,7 @@ const INJECTED = JSON.parse(
 ) as KubeObject & { readonly spec: { readonly containers: readonly V1Container[] } }
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' }
+const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' }
 const DUMP = 'config_dump?resource=dynamic_listeners'
 const RBAC = 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC'
 
@@ -29,6 +30,11 @@ export class FakeMesh {
   /** More filter chains for the registry's port, after the one that follows the policies. */
   readonly chains: (readonly RbacFilter[])[] = []
   port = 5000
+  /** The names the developers' gateway passes on. */
+  passes: readonly string[] = [
+    'outbound_.5443_._.kube-registry-developers.kube-registry.svc.cluster.local',
+    'istiod.istio-system.svc',
+  ]
   readonly #store: ObjectStore
   #frozen: readonly RbacFilter[] | undefined
 
@@ -55,7 +61,8 @@ export class FakeMesh {
   }
 
   inject(pod: KubeObject): KubeObject {
-    const { containers = [] } = (pod.spec ?? {}) as { containers?: readonly { image?: string }[] }
+    type Spec = { containers?: readonly { image?: string }[]; nodeName?: string }
+    const { containers = [], nodeName } = (pod.spec ?? {}) as Spec
     if (!this.injects || containers[0]?.image !== 'auto') return pod
     const [injected] = INJECTED.spec.containers.map((container) => ({
       ...container,
@@ -64,14 +71,16 @@ export class FakeMesh {
         variable.name === 'TRUST_DOMAIN' ? { ...variable, value: this.trustDomain } : variable,
       ),
     }))
-    return { ...pod, spec: { ...INJECTED.spec, containers: [injected] } }
+    const place = nodeName === undefined ? {} : { nodeName }
+    return { ...pod, spec: { ...INJECTED.spec, ...place, containers: [injected] } }
   }
 
   /** Answers as the proxies do; what else is asked is not its business. */
   answer({ how, pod, at, what }: Asked): Answer {
     const [namespace = '', name = ''] = pod.split('/')
     const isNode = namespace.endsWith('-node')
-    if (how === 'exec' && at === 'istio-proxy' && what === `pilot-agent request GET ${DUMP}`) return this.#dump(name)
+    if (how === 'exec' && at === 'istio-proxy' && what === `pilot-agent request GET ${DUMP}`)
+      return namespace.endsWith('-ingress') ? this.#gateway(name) : this.#dump(name)
     if (how === 'request' && isNode && at === 15_900 && what === `GET /${DUMP}`) return this.#dump(name, [])
     if (how !== 'request' || !isNode || at !== this.port) return undefined
     const [method = '', path = ''] = what.split(' ')
@@ -81,20 +90,37 @@ export class FakeMesh {
   }
 
   #dump(pod: string, chains = [this.filters(), ...this.chains]): string {
-    const filter_chains = chains.map((filters) => ({
-      filter_chain_match: { destination_port: this.port },
-      filters: [
-        {
-          name: 'envoy.filters.network.http_connection_manager',
-          typed_config: { http_filters: filters.map((rules) => ({ typed_config: { '@type': RBAC, rules } })) },
-        },
-      ],
-    }))
-    const inbound = { name: 'virtualInbound', active_state: { listener: { name: 'virtualInbound', filter_chains } } }
+    const filter_chains = this.#ports().flatMap((port) =>
+      chains.map((filters) => ({
+        filter_chain_match: { destination_port: port },
+        filters: [
+          {
+            name: 'envoy.filters.network.http_connection_manager',
+            typed_config: { http_filters: filters.map((rules) => ({ typed_config: { '@type': RBAC, rules } })) },
+          },
+        ],
+      })),
+    )
+    return this.#config(pod, { name: 'virtualInbound', filter_chains })
+  }
+
+  #gateway(pod: string): string {
+    const filter_chains = this.passes.map((name) => ({ filter_chain_match: { server_names: [name] } }))
+    return this.#config(pod, { address: { socket_address: { port_value: 15_443 } }, filter_chains })
+  }
+
+  #config(pod: string, listener: object): string {
     const errors = (this.rejected.get(pod) ?? []).map(({ listener, details }) => ({
       name: listener,
       error_state: { details },
     }))
-    return JSON.stringify({ configs: [inbound, ...errors] })
+    return JSON.stringify({ configs: [{ name: 'first', active_state: { listener } }, ...errors] })
+  }
+
+  /** The registry's ports, as its Sidecar says. */
+  #ports(): readonly number[] {
+    const sidecar = this.#store.read({ ...SIDECAR, namespace: 'kube-registry', name: 'kube-registry' })
+    const { ingress = [] } = (sidecar?.spec ?? {}) as { ingress?: readonly { port: { number: number } }[] }
+    return sidecar === undefined ? [this.port] : ingress.map(({ port }) => port.number)
   }
 }

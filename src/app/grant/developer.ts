@@ -1,22 +1,24 @@
-import { randomInt } from 'node:crypto'
-import { INGRESS_PORT } from '../../domain/installation.ts'
-import { accountName } from '../../domain/policy/developer.ts'
+import type { Installation } from '../../domain/installation.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
-import { type Grant, grantKey, grantName, grantPolicy, isDeveloper } from '../../domain/policy/grant.ts'
-import { conflictError, preconditionError, RegctlError } from '../../errors.ts'
+import { type Grant, grantKey, grantName, grantPolicy } from '../../domain/policy/grant.ts'
+import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
+import { namespacesOf } from '../../domain/stack/stack.ts'
+import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
-import { gatewayAddresses } from '../cluster/developer-access.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
-import { meshTrustDomain } from '../cluster/mesh.ts'
+import { authorityOf, proxyTemplate, trustDomainOf } from '../cluster/mesh.ts'
+import { checkAccount, comesSecond, withAccount } from './account.ts'
 import { checkDedicated } from './dedicated.ts'
 import { giveAccess } from './developer-account.ts'
-import { type GrantResult, overlapWarnings, requireNamespace, takenBack } from './grant.ts'
-import { grantsOf, ownerOf, readGrants, settleFences } from './grants.ts'
+import { developerWarnings } from './developer-warnings.ts'
+import { type GrantResult, requireNamespace } from './grant.ts'
+import { grantPolicies, grantsIn, grantsOf, ownerOf, readGrants, settleFences } from './grants.ts'
 import { prove } from './prove.ts'
 import { takeBack } from './revoke.ts'
+import { undoing } from './undo.ts'
 
 export type DeveloperWanted = Omit<Grant, 'developer'> & { readonly developer: string }
-type DeveloperGrant = DeveloperWanted & { readonly serviceAccount: string }
+export type DeveloperGrant = DeveloperWanted & { readonly serviceAccount: string }
 
 /**
  * Gives a person or a group a repository: a service account of their own, the right to its token and nothing else, and the
@@ -33,22 +35,34 @@ export async function grantDeveloper(
   const { at, settings } = installed
   requireIngress(installed)
   const namespace = await requireNamespace(ports, asked.namespace)
-  const before = await readGrants(kube, at)
-  const wanted = withAccount(asked, before)
+  refuseOwnNamespaces(at, asked.namespace)
+  const template = await proxyTemplate(ports, at, settings.revision)
+  refuseControlPlane(template, asked.namespace)
+  const policies = await grantPolicies(kube, at)
+  const before = grantsIn(policies)
+  const wanted = withAccount(asked, policies)
   checkAccount(wanted, before)
   await checkDedicated(kube, wanted.namespace, wanted.serviceAccount)
   const held = before.some((other) => grantKey(other) === grantKey(wanted))
-  const trustDomain = await meshTrustDomain(ports, at, settings.revision)
-  const undo = async (error: unknown): Promise<never> => {
-    if (held || !(error instanceof RegctlError)) throw error
-    await takeBack(ports, at, wanted, namespace)
-    throw takenBack(error)
+  const trustDomain = trustDomainOf(template)
+  const undo = undoing(ports, at, wanted, namespace, held)
+  const settled = async () => {
+    // Of grants at the same time each sees the other by now, or is seen.
+    const now = await grantPolicies(kube, at)
+    checkAccount(wanted, grantsIn(now))
+    if (asked.serviceAccount === undefined && !held && comesSecond(wanted, now)) return false
+    await settleFences(kube, at, [namespace])
+    return true
   }
-  await report.step('Apply the policies', async () => {
+  const isFirst = await report.step('Apply the policies', async () => {
     // First of all, so that whoever may not grant changes nothing.
     await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
-    await settleFences(kube, at, [namespace]).catch(undo)
+    return settled().catch(undo)
   })
+  if (!isFirst) {
+    await takeBack(ports, at, wanted, namespace)
+    return grantDeveloper(ports, registryNamespace, asked, options)
+  }
   const changed = await report.step(`Let ${wanted.developer} be ${wanted.serviceAccount}`, () =>
     giveAccess(kube, at, wanted, ownerOf(namespace), options.forward).catch(undo),
   )
@@ -61,7 +75,7 @@ export async function grantDeveloper(
     policy: grantName(wanted),
     changed: changed || !held,
     addedLabels: {},
-    warnings: [...overlapWarnings(wanted, before), ...(await reachWarnings(ports, installed, wanted, options.forward))],
+    warnings: await developerWarnings(ports, installed, wanted, { ...options, asked, before }),
     provenIn,
   }
 }
@@ -73,37 +87,21 @@ function requireIngress({ settings }: Installed): void {
   })
 }
 
-/** The account the developer has there already, or a new one. */
-function withAccount(asked: DeveloperWanted, before: readonly Grant[]): DeveloperGrant {
-  if (asked.serviceAccount !== undefined) return { ...asked, serviceAccount: asked.serviceAccount }
-  const held = before.find((other) => other.namespace === asked.namespace && other.developer === asked.developer)
-  return { ...asked, serviceAccount: held?.serviceAccount ?? accountName(asked.developer, fiveLetters()) }
-}
-
-const LETTERS = 'bcdfghjklmnpqrstvwxz2456789'
-const fiveLetters = (): string => Array.from({ length: 5 }, () => LETTERS[randomInt(LETTERS.length)]).join('')
-
-/** A certificate names the account and not the person, so an account is one developer's, and no workload's. */
-function checkAccount(wanted: DeveloperGrant, before: readonly Grant[]): void {
-  const { namespace, serviceAccount, developer } = wanted
-  const other = before.find(
-    (one) => one.namespace === namespace && one.serviceAccount === serviceAccount && one.developer !== developer,
-  )
-  if (other === undefined) return
-  const whose = isDeveloper(other) ? other.developer : 'workloads, by a grant of theirs'
-  throw conflictError('ACCOUNT_TAKEN', `service account ${namespace}/${serviceAccount} is for ${whose}`, {
-    suggestions: ['leave --service-account out, to have one made'],
+/** Policies and grants of the registry's namespaces are about its own workloads. */
+function refuseOwnNamespaces(at: Installation, namespace: string): void {
+  if (!namespacesOf(at).includes(namespace)) return
+  throw conflictError('OWN_NAMESPACE', `namespace "${namespace}" is the registry's own, and no developer's`, {
+    suggestions: ['kubectl create namespace TEAM, and grant there'],
   })
 }
 
-async function reachWarnings(
-  ports: Ports,
-  { at, settings }: Installed,
-  { developer }: DeveloperGrant,
-  forward: boolean,
-): Promise<readonly string[]> {
-  if (forward || (await gatewayAddresses(ports, at, settings)).length > 0) return []
-  return [
-    `the gateway has no address yet that ${developer} could reach: grant again with --allow-gateway-forward, or give dev-forward one that leads to its port ${INGRESS_PORT} by --gateway HOST:PORT`,
-  ]
+/** To an identity of its own namespace istiod tells all there is, by the way that developers get their certificates. */
+function refuseControlPlane(template: ProxyTemplate, namespace: string): void {
+  const [, home] = authorityOf(template).host.split('.')
+  if (home !== namespace) return
+  throw conflictError(
+    'CONTROL_PLANE_NAMESPACE',
+    `namespace "${namespace}" is istiod's: an identity there may read the configuration of all of the mesh`,
+    { suggestions: ['grant in a namespace of the developers'] },
+  )
 }

@@ -1,14 +1,15 @@
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy, isDeveloper, writesOverlap } from '../../domain/policy/grant.ts'
-import { conflictError, preconditionError, RegctlError } from '../../errors.ts'
+import { shellWord } from '../../domain/shell-word.ts'
+import { conflictError, preconditionError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { type BuilderOptions, type BuilderPlan, planBuilder, prepareBuilder } from './builder.ts'
 import { grantsOf, namespaceRef, ownerOf, readGrants, settleFences } from './grants.ts'
 import { prove } from './prove.ts'
-import { revokeCommand, takeBack } from './revoke.ts'
+import { undoing } from './undo.ts'
 
 export type GrantResult = {
   readonly grant: Grant
@@ -44,16 +45,7 @@ export async function grant(
     ...(settings.revision === undefined ? {} : { revision: settings.revision }),
   })
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
-  const undo = async (error: unknown): Promise<never> => {
-    if (held) throw error
-    try {
-      await takeBack(ports, at, wanted, namespace)
-    } catch {
-      report.warn(`The grant could not be taken back and may be in force: ${revokeCommand(wanted)}`)
-      throw error
-    }
-    throw error instanceof RegctlError ? takenBack(error) : error
-  }
+  const undo = undoing(ports, at, wanted, namespace, held)
   await report.step('Apply the policies', async () => {
     // First of all, so that whoever may not grant changes nothing.
     await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
@@ -85,15 +77,7 @@ function checkNoDeveloper({ namespace, serviceAccount }: Grant, before: readonly
   )?.developer
   if (developer === undefined) return
   throw conflictError('ACCOUNT_TAKEN', `service account ${namespace}/${serviceAccount} is for ${developer}`, {
-    suggestions: [`regctl grant ${namespace} REPOSITORY --developer ${developer}`],
-  })
-}
-
-export function takenBack(error: RegctlError): RegctlError {
-  return new RegctlError('cluster', error.code, `${error.message}; the grant was taken back`, {
-    suggestions: error.suggestions,
-    cause: error,
-    ...(error.details === undefined ? {} : { details: error.details }),
+    suggestions: [`regctl grant ${namespace} REPOSITORY --developer ${shellWord(developer)}`],
   })
 }
 

@@ -10,8 +10,11 @@ const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy'
 
 /** The grants in force, read from their policies. */
 export async function readGrants(kube: Kube, at: Pick<Installation, 'namespace'>): Promise<readonly Grant[]> {
-  return (await grantPolicies(kube, at)).flatMap((policy) => grantOf(policy) ?? [])
+  return grantsIn(await grantPolicies(kube, at))
 }
+
+export const grantsIn = (policies: readonly KubeObject[]): readonly Grant[] =>
+  policies.flatMap((policy) => grantOf(policy) ?? [])
 
 /** The grants of one namespace; no other one's change what it may do. */
 export const grantsOf = (namespace: string, grants: readonly Grant[]): readonly Grant[] =>

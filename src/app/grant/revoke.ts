@@ -6,6 +6,7 @@ import { refOf } from '../../domain/kube-object.ts'
 import { expectations, revokedExpectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, isDeveloper } from '../../domain/policy/grant.ts'
 import { isReady } from '../../domain/ready-pods.ts'
+import { shellWord } from '../../domain/shell-word.ts'
 import { clusterError, usageError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
@@ -47,7 +48,11 @@ export async function revoke(
   const { at, settings } = await requireInstalled(kube, registryNamespace)
   const revoked = select(await readGrants(kube, at), selection)
   const namespace = await kube.get(namespaceRef(selection.namespace))
-  if (revoked.length === 0) return { revoked, provenIn: 0, replaced: [] }
+  const isOfDevelopers = selection.developer !== undefined || revoked.some(isDeveloper)
+  if (revoked.length === 0) {
+    if (isOfDevelopers) await tidyAccounts(kube, at, selection.namespace)
+    return { revoked, provenIn: 0, replaced: [] }
+  }
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   await report.step('Remove the policies', async () => {
     for (const grant of revoked)
@@ -62,8 +67,8 @@ export async function revoke(
     ])
   })
   const left = await readGrants(kube, at)
-  await tidyAccounts(ports, at, revoked, left)
-  if (namespace !== undefined) await tidyNamespace(ports, at, namespace, left)
+  if (isOfDevelopers) await tidyAccounts(kube, at, selection.namespace)
+  if (namespace !== undefined && !revoked.every(isDeveloper)) await tidyNamespace(ports, at, namespace, left)
   const wanted = async () => {
     const now = grantsOf(selection.namespace, await readGrants(kube, at))
     return [
@@ -101,7 +106,7 @@ export function revokeCommand(grant: Grant): string {
     grant.serviceAccount === undefined ? '--no-service-account' : `--service-account ${grant.serviceAccount}`,
     grant.exact ? '--exact' : '--no-exact',
     grant.readOnly ? '--read-only' : '--no-read-only',
-    ...(grant.developer === undefined ? [] : [`--developer ${grant.developer}`]),
+    ...(grant.developer === undefined ? [] : [`--developer ${shellWord(grant.developer)}`]),
   ].join(' ')
 }
 
@@ -115,7 +120,7 @@ export async function takeBack(ports: Ports, at: Installation, grant: Grant, nam
   })
   await settleFences(ports.kube, at, [namespace])
   const left = await readGrants(ports.kube, at)
-  await tidyAccounts(ports, at, [grant], left)
+  if (isDeveloper(grant)) return tidyAccounts(ports.kube, at, grant.namespace)
   const now = await ports.kube.get(namespaceRef(namespace.metadata.name))
   if (now !== undefined) await tidyNamespace(ports, at, now, left)
 }

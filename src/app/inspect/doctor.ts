@@ -1,9 +1,11 @@
 import { ingressNamespace, nodeNamespace } from '../../domain/installation.ts'
 import { describeRef } from '../../domain/kube-object.ts'
+import type { Grant } from '../../domain/policy/grant.ts'
 import { RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { findInstalled } from '../cluster/installed.ts'
 import { findIstiods } from '../cluster/mesh.ts'
+import { useOf, useText } from '../grant/dedicated.ts'
 import { planInstall } from '../install/install-plan.ts'
 import { preflight, withRights } from '../install/preflight.ts'
 import { foreignReach, longestCertificate, podAccess } from './reach.ts'
@@ -51,6 +53,7 @@ export async function doctor(ports: Ports, namespace: string): Promise<readonly 
     findings.push({ level: 'ok', what: 'the registry, every node proxy and every policy are in force' })
   return [
     ...findings,
+    ...(await accountFindings(ports, state.grants)),
     ...(await exposure(
       ports,
       installed.at,
@@ -71,6 +74,25 @@ async function guarded<T>(findings: Finding[], run: () => Promise<T>): Promise<T
     })
     return undefined
   }
+}
+
+/** A grant makes sure that a developer's account is nobody else's; what came later shows here. */
+async function accountFindings({ kube }: Ports, grants: readonly Grant[]): Promise<readonly Finding[]> {
+  const owners = new Map(
+    grants.flatMap(({ namespace, serviceAccount, developer }) =>
+      developer === undefined ? [] : [[`${namespace}/${serviceAccount}`, developer] as const],
+    ),
+  )
+  const found = await Promise.all(
+    [...owners].map(async ([account, developer]): Promise<readonly Finding[]> => {
+      const [namespace = '', name = ''] = account.split('/')
+      const use = await useOf(kube, namespace, name)
+      if (use === undefined) return []
+      const fix = use.pods.length > 0 ? `kubectl delete pod -n ${namespace} ${use.pods.join(' ')}` : 'take it out there'
+      return [{ level: 'problem', what: `service account ${account} is for ${developer} alone: ${useText(use)}`, fix }]
+    }),
+  )
+  return found.flat()
 }
 
 async function exposure(
@@ -116,7 +138,7 @@ async function exposure(
       ),
     {
       level: 'note',
-      what: `a workload certificate may live ${longestCertificate(deployment)}; a deleted service account's identity ends with it, a revoke ends it at once`,
+      what: `a workload certificate may live ${longestCertificate(deployment)}, and istiod renews it for whoever has it, also without the service account; a revoke ends what it is worth at once`,
     },
     {
       level: 'note',

@@ -17,7 +17,7 @@ import type { Problems } from './problems.ts'
 
 export type IngressState = {
   readonly type: IngressType
-  /** Where developers are told that it is. */
+  /** Where developers are told that it is; where it is, while they are told nothing. */
   readonly addresses: readonly string[]
   readonly pods: readonly PodState[]
 }
@@ -39,10 +39,10 @@ export async function ingressState(
       `kubectl delete gateways.networking.istio.io -n ${namespace} ${name}`,
     )
   }
-  if (template !== undefined) await againstMesh(ports, installed, template, published, problems)
+  const now = template === undefined ? undefined : await againstMesh(ports, installed, template, published, problems)
   return {
     type: ingressType(settings),
-    addresses: published?.addresses ?? [],
+    addresses: (published ?? now)?.addresses ?? [],
     pods: pods.map((pod) => podState(pod, 'istio-proxy')),
   }
 }
@@ -53,7 +53,7 @@ async function againstMesh(
   template: ProxyTemplate,
   published: DeveloperAccess | undefined,
   problems: Problems,
-): Promise<void> {
+): Promise<DeveloperAccess | undefined> {
   const authority = authorityOf(template)
   for (const fault of await gatewayFaults(ports, at, authority))
     problems.say(`the developers' gateway: ${fault}`, 'kubectl get gateways.networking.istio.io -A')
@@ -70,6 +70,7 @@ async function againstMesh(
       `Istio has moved on: it injects ${template.container.image}, the developers' gateway was made with ${injected}`,
       'regctl up',
     )
+  return now
 }
 
 async function publishedAccess({ kube }: Ports, { at }: Installed): Promise<DeveloperAccess | undefined> {

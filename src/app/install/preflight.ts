@@ -1,5 +1,6 @@
 import type { V1Pod } from '@kubernetes/client-node'
-import { ingressNamespace, nodeNamespace } from '../../domain/installation.ts'
+import { INGRESS_PORT, ingressNamespace, nodeNamespace } from '../../domain/installation.ts'
+import { ingressType } from '../../domain/settings.ts'
 import { conflictError, preconditionError, RegctlError } from '../../errors.ts'
 import type { Ports, Right } from '../../ports.ts'
 import { checkIngress } from './ingress-preflight.ts'
@@ -85,7 +86,7 @@ export async function preflight(ports: Ports, plan: InstallPlan, note: (text: st
       `This cluster has no ValidatingAdmissionPolicy: any pod may ask for host port ${plan.at.port} while a node proxy is replaced`,
     )
   await checkRights(ports, plan.at.namespace, plan.at.developers === true)
-  await checkHostPort(ports, plan)
+  await checkHostPorts(ports, plan)
   await checkStorage(ports, plan)
   await checkIngress(ports, plan)
 }
@@ -135,33 +136,39 @@ async function checkRights({ kube }: Ports, namespace: string, ingress = false):
 export const rightText = ({ verb, resource, subresource, namespace }: Right): string =>
   `${verb} ${resource}${subresource === undefined ? '' : `/${subresource}`}${namespace === undefined ? '' : ` in ${namespace}`}`
 
-/** Pods outside ours that hold the node's port. */
+/** Pods outside ours that hold a port of their node. */
 export async function hostPortHolders(
   { kube }: Pick<Ports, 'kube'>,
   at: InstallPlan['at'],
+  hostPort = at.port,
 ): Promise<readonly string[]> {
   const pods = (await kube.list({ apiVersion: 'v1', kind: 'Pod' })) as unknown as V1Pod[]
   return pods
     .filter(
       (pod) =>
-        pod.metadata?.namespace !== nodeNamespace(at) &&
+        ![nodeNamespace(at), ingressNamespace(at)].includes(pod.metadata?.namespace ?? '') &&
         pod.status?.phase !== 'Succeeded' &&
         pod.status?.phase !== 'Failed',
     )
     .filter((pod) =>
       [...(pod.spec?.containers ?? []), ...(pod.spec?.initContainers ?? [])].some((container) =>
-        (container.ports ?? []).some((port) => port.hostPort === at.port),
+        (container.ports ?? []).some((port) => port.hostPort === hostPort),
       ),
     )
     .map((pod) => `${pod.metadata?.namespace}/${pod.metadata?.name}`)
 }
 
-async function checkHostPort(ports: Ports, plan: InstallPlan): Promise<void> {
-  const holders = await hostPortHolders(ports, plan.at)
-  if (holders.length === 0) return
-  throw conflictError('PORT_CLAIMED', `host port ${plan.at.port} is claimed by pod ${holders.join(', ')}`, {
-    suggestions: [`regctl up --port ${plan.at.port + 1}`, `kubectl delete pod -n ${holders[0]?.replace('/', ' ')}`],
-  })
+async function checkHostPorts(ports: Ports, { at, settings }: InstallPlan): Promise<void> {
+  const check = async (port: number, another: string) => {
+    const holders = await hostPortHolders(ports, at, port)
+    if (holders.length === 0) return
+    throw conflictError('PORT_CLAIMED', `host port ${port} is claimed by pod ${holders.join(', ')}`, {
+      suggestions: [another, `kubectl delete pod -n ${holders[0]?.replace('/', ' ')}`],
+    })
+  }
+  await check(at.port, `regctl up --port ${at.port + 1}`)
+  if (at.developers === true && ingressType(settings) === 'HostPort')
+    await check(INGRESS_PORT, 'regctl up --developer-ingress-type NodePort')
 }
 
 async function checkStorage({ kube }: Ports, plan: InstallPlan): Promise<void> {

@@ -26,7 +26,7 @@ export function developerName(text: string): string {
   if (!(kind in KIND) || name === '') refuse('is neither user:NAME nor group:NAME')
   if (name.length > 253 || name.trim() !== name || /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name))
     refuse('has a name that no user can have')
-  if (name.startsWith('system:')) refuse('is of the cluster itself, or everybody')
+  if (name.startsWith('system:') || name === '*') refuse('is of the cluster itself, or everybody')
   return text
 }
 
@@ -75,7 +75,7 @@ const RBAC = 'rbac.authorization.k8s.io/v1'
 export const ACCESS_NAME = /^regctl-developer-[0-9a-f]{10}$/
 
 /** Short, because a service account's name may be as long as an object's. */
-const accessName = ({ namespace, serviceAccount }: DeveloperAccount): string =>
+export const accessName = ({ namespace, serviceAccount }: DeveloperAccount): string =>
   `regctl-developer-${createHash('sha256').update(`${namespace}/${serviceAccount}`).digest('hex').slice(0, 10)}`
 
 /**

@@ -77,9 +77,12 @@ export function gatewayPolicy(at: Installation): readonly KubeObject[] {
 const selectorOf = (gateway: KubeObject): Readonly<Record<string, string>> =>
   (gateway.spec as { readonly selector?: Readonly<Record<string, string>> } | undefined)?.selector ?? {}
 
+const isMarked = ({ metadata }: KubeObject): boolean =>
+  Object.keys(metadata.annotations ?? {}).some((key) => key.startsWith(INTERNAL))
+
 /** Would the policy let this Gateway in? Those that are there already it never asks. */
 export function isAdmitted(gateway: KubeObject): boolean {
-  if (Object.keys(gateway.metadata.annotations ?? {}).some((key) => key.startsWith(INTERNAL))) return false
+  if (isMarked(gateway)) return false
   const selector = selectorOf(gateway)
   return CUSTOMARY.some((key) => selector[key] !== undefined && selector[key] !== INGRESS)
 }
@@ -90,6 +93,7 @@ const ADDED = /^(topology\.|kubernetes\.io\/|pod-template-hash$|istio\.io\/|serv
 /** Does it attach to our gateway's pods, or might it? */
 export function mayAttach(gateway: KubeObject, podLabels: readonly Readonly<Record<string, string>>[]): boolean {
   if (isAdmitted(gateway)) return false
+  if (isMarked(gateway)) return true
   const selector = Object.entries(selectorOf(gateway))
   return [gatewayLabels, ...podLabels].some((labels) =>
     selector.every(([key, value]) => labels[key] === value || (labels[key] === undefined && ADDED.test(key))),

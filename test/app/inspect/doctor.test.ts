@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { grantDeveloper } from '../../../src/app/grant/developer.ts'
 import { doctor, type Finding } from '../../../src/app/inspect/doctor.ts'
 import { clusterError } from '../../../src/errors.ts'
-import { type FakeCluster, fakeCluster, installedCluster, istiod, pod } from '../../fakes/cluster.ts'
+import { grantFrom } from '../../domain/at.ts'
+import { type FakeCluster, fakeCluster, installedCluster, istiod, namespace, pod } from '../../fakes/cluster.ts'
 import { grantIn } from '../grant/granted.ts'
 
 const examine = ({ ports }: FakeCluster, namespace = 'kube-registry') => doctor(ports, namespace)
@@ -155,5 +157,44 @@ test('istiod’s longest certificate is its own setting', async () => {
   const env = [{ name: 'MAX_WORKLOAD_CERT_TTL', value: '24h' }]
   const containers = [{ name: 'discovery', image: 'docker.io/istio/pilot:1.31.0', env }]
   cluster.store.put({ ...istiod('default', ''), spec: { template: { spec: { containers } } } })
-  expect(ofLevel(await examine(cluster), 'note')[0]).toContain('may live 24h;')
+  expect(ofLevel(await examine(cluster), 'note')[0]).toContain('may live 24h,')
+})
+
+describe("a developer's account", () => {
+  const granted = async () => {
+    const cluster = await installedCluster({ developerIngress: true, developerIngressType: 'ClusterIP' })
+    cluster.store.put(namespace('team'))
+    const wanted = { ...grantFrom('team/dev app'), developer: 'user:ada' }
+    await grantDeveloper(cluster.ports, 'kube-registry', wanted, { forward: true, timeoutMs: 30_000 })
+    return cluster
+  }
+
+  test("is in order while it is nobody else's", async () => {
+    expect(ofLevel(await examine(await granted()), 'problem')).toEqual([])
+  })
+
+  test('that a pod runs as, or RBAC binds, is a problem', async () => {
+    const cluster = await granted()
+    cluster.store.put(pod('team', 'web', { spec: { serviceAccountName: 'dev', containers: [] } }))
+    const problem = { level: 'problem', what: 'service account team/dev is for user:ada alone: pod web runs as it' }
+    expect(await examine(cluster)).toContainEqual({ ...problem, fix: 'kubectl delete pod -n team web' })
+    cluster.store.remove({ apiVersion: 'v1', kind: 'Pod', namespace: 'team', name: 'web' })
+    cluster.store.put({
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: { namespace: 'team', name: 'late' },
+      roleRef: { kind: 'ClusterRole', name: 'view' },
+      subjects: [{ kind: 'Group', name: 'system:serviceaccounts:team' }],
+    })
+    expect(ofLevel(await examine(cluster), 'problem')).toEqual([
+      'service account team/dev is for user:ada alone: RoleBinding team/late gives it rights',
+    ])
+  })
+
+  test('comes with who may forward ports to the gateway', async () => {
+    const cluster = await granted()
+    expect(ofLevel(await examine(cluster), 'note')).toContainEqual(
+      'pods/portforward in kube-registry-ingress: user ada',
+    )
+  })
 })

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { OTHER_TYPES, OWNED_TYPES, WORKLOAD_KINDS } from '../../../src/domain/kinds.ts'
 import { describeRef, refKey, refOf } from '../../../src/domain/kube-object.ts'
@@ -16,6 +17,17 @@ const names = (objects: ReturnType<typeof stackWith>) => objects.map((object) =>
 test('the whole stack with three grants, as it is applied', async () => {
   await expect(`${documents(stackWith({ grants: GRANTS }))}\n`).toMatchFileSnapshot(
     join(import.meta.dirname, '../../golden/stack.yaml'),
+  )
+})
+
+test('what the way in for developers adds, and a grant to one changes', async () => {
+  const grants = [...GRANTS, grantFrom('team/dev team user:ada')]
+  const before = new Map(stackWith({ grants: GRANTS }).map((object) => [refKey(refOf(object)), object]))
+  const added = stackWith({ grants, settings: { developerIngress: true } }).filter(
+    (object) => !isDeepStrictEqual(before.get(refKey(refOf(object))), object),
+  )
+  await expect(`${documents(added)}\n`).toMatchFileSnapshot(
+    join(import.meta.dirname, '../../golden/developer-ingress.yaml'),
   )
 })
 

@@ -25,7 +25,8 @@ export async function refused(...gateways: readonly object[]): Promise<Readonly<
     input: list,
   })
   const lines = stderr.split('\n').flatMap((line) => {
-    const [, name, why = ''] = /gateways\.networking\.istio\.io "([^"]+)" is forbidden: (.*)$/.exec(line) ?? []
+    // kubectl words the refusal of a single object in another way.
+    const [, name, why = ''] = /\bgateways\S* "([^"]+)" is (?:forbidden|invalid): (.*)$/.exec(line) ?? []
     return name === undefined ? [] : [[name, why] as const]
   })
   return Object.fromEntries(lines)

@@ -12,8 +12,9 @@ async function rulesOf(namespace: string, who: readonly string[]): Promise<reado
   return [...resourceRules, ...nonResourceRules].map((rule) => JSON.stringify(rule))
 }
 
-/** What the one has that the other has not. */
+/** What the one has that the other has not; the same by two bindings counts once. */
 export async function moreRights(namespace: string, who: readonly string[], than: readonly string[]) {
   const [theirs, others] = await Promise.all([rulesOf(namespace, who), rulesOf(namespace, than)])
-  return theirs.filter((rule) => !others.includes(rule)).map((rule) => JSON.parse(rule) as object)
+  const more = theirs.filter((rule) => !others.includes(rule))
+  return [...new Set(more)].map((rule) => JSON.parse(rule) as object)
 }

@@ -30,15 +30,19 @@ export async function grantTo(
 /** Ada, who may write `team` from outside, by a port of the nodes. */
 export type Stage = { readonly way: Way; readonly account: string; readonly ada: Identity }
 
-export async function developerOf(team: string, ...others: readonly string[]): Promise<Stage> {
+export const developerOf = (team: string, ...others: readonly string[]): Promise<Stage> =>
+  stageOf('ada@example.org', team, ...others)
+
+/** The same for another person: what the cluster is still forgetting of an earlier suite does not count for this one. */
+export async function stageOf(user: string, team: string, ...others: readonly string[]): Promise<Stage> {
   // Nothing left of a run before that would keep the way in closed.
   await remove('namespace', [team, ...others])
   await Promise.all([
     regctlOk(['up', ...upFlags, '--developer-ingress-type', 'NodePort']),
     ensureNamespaces(team, ...others),
   ])
-  const account = await grantTo(team, 'user:ada@example.org', 'team')
-  const way = await wayIn(...ADA)
-  const ada = await certify(way, (await tokenOf(team, account, ...ADA)).stdout.trim())
+  const account = await grantTo(team, `user:${user}`, 'team')
+  const way = await wayIn('--as', user)
+  const ada = await certify(way, (await tokenOf(team, account, '--as', user)).stdout.trim())
   return { way, account, ada }
 }

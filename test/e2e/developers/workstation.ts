@@ -10,6 +10,7 @@ import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls'
 import { promisify } from 'node:util'
 import { REGISTRY } from '../attacks/kit.ts'
 import { kubectl, kubectlOk, type Run } from '../cluster.ts'
+import { field, fieldsOf, framed, varint } from './protobuf.ts'
 
 /** What a developer reads of the way in, and where it is tried. */
 export type Way = {
@@ -46,8 +47,8 @@ export function at(address: string): { readonly host: string; readonly port: num
 export const tokenOf = (namespace: string, account: string, ...flags: readonly string[]): Promise<Run> =>
   kubectl(['create', 'token', account, '-n', namespace, '--audience', 'istio-ca', ...flags])
 
-/** Asks istiod through the gateway, as a proxy does beside a pod. */
-export async function certify(way: Way, token: string): Promise<Identity> {
+/** Asks istiod through the gateway, as a proxy does beside a pod: by a token, or by a certificate to renew it. */
+export async function certify(way: Way, proof: string | Identity): Promise<Identity> {
   const directory = await mkdtemp(join(tmpdir(), 'regctl-e2e-key-'))
   try {
     const [key, csr] = [join(directory, 'key'), join(directory, 'csr')]
@@ -55,7 +56,7 @@ export async function certify(way: Way, token: string): Promise<Identity> {
     await writeFile(config, '[req]\ndistinguished_name = dn\n[dn]\n')
     const flags = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/', '-config', config]
     await promisify(execFile)('openssl', ['req', '-new', ...flags, '-keyout', key, '-out', csr])
-    const certificate = await signed(way, token, await readFile(csr))
+    const certificate = await signed(way, proof, await readFile(csr))
     return { certificate, key: await readFile(key, 'utf8') }
   } finally {
     await rm(directory, { recursive: true })
@@ -68,15 +69,13 @@ export const accountIdentity = async (way: Way, namespace: string, account: stri
 const VALID_SECONDS = 3600
 
 /** IstioCertificateRequest {csr: 1, validity_duration: 3} and its answer {cert_chain: 1 repeated}. */
-async function signed(way: Way, token: string, csr: Buffer): Promise<string> {
-  const message = Buffer.concat([
-    Buffer.from([0x0a, ...varint(csr.length)]),
-    csr,
-    Buffer.from([0x18, ...varint(VALID_SECONDS)]),
-  ])
-  const head = Buffer.alloc(5)
-  head.writeUInt32BE(message.length, 1)
-  const session = http2Connect(`https://${way.host}:${way.port}`, { ca: way.roots, servername: way.authority })
+async function signed(way: Way, proof: string | Identity, csr: Buffer): Promise<string> {
+  const message = Buffer.concat([field(1, csr), Buffer.from([0x18, ...varint(VALID_SECONDS)])])
+  const session = http2Connect(`https://${way.host}:${way.port}`, {
+    ca: way.roots,
+    servername: way.authority,
+    ...(typeof proof === 'string' ? {} : { cert: proof.certificate, key: proof.key }),
+  })
   try {
     return await new Promise<string>((resolve, reject) => {
       session.on('error', reject)
@@ -85,7 +84,7 @@ async function signed(way: Way, token: string, csr: Buffer): Promise<string> {
         ':path': '/istio.v1.auth.IstioCertificateService/CreateCertificate',
         'content-type': 'application/grpc',
         te: 'trailers',
-        authorization: `Bearer ${token}`,
+        ...(typeof proof === 'string' ? { authorization: `Bearer ${proof}` } : {}),
       })
       const parts: Buffer[] = []
       let [status, detail] = ['', '']
@@ -97,33 +96,14 @@ async function signed(way: Way, token: string, csr: Buffer): Promise<string> {
       stream.on('error', reject)
       stream.on('data', (part: Buffer) => parts.push(part))
       stream.on('end', () => {
-        if (status === '0') resolve(strings(Buffer.concat(parts).subarray(5)).join(''))
+        if (status === '0') resolve(fieldsOf(Buffer.concat(parts).subarray(5), 1).join(''))
         else reject(new Error(`istiod answers ${status}: ${detail}`))
       })
-      stream.end(Buffer.concat([head, message]))
+      stream.end(framed(message))
     })
   } finally {
     session.close()
   }
-}
-
-const varint = (value: number): readonly number[] =>
-  value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)]
-
-function strings(message: Buffer): readonly string[] {
-  const found: string[] = []
-  for (let at = 0; at < message.length; ) {
-    at++
-    let [length, shift, byte] = [0, 0, 128]
-    while (byte >= 128) {
-      byte = message[at++] ?? 0
-      length |= (byte & 127) << shift
-      shift += 7
-    }
-    found.push(message.toString('utf8', at, at + length))
-    at += length
-  }
-  return found
 }
 
 type Hello = { readonly sni?: string; readonly alpn?: readonly string[]; readonly identity?: Identity | undefined }
