@@ -1,15 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ensureNamespaces } from './clients.ts'
-import { kubectlOk, lab, regctl, regctlOk } from './cluster.ts'
+import { eventually, kubectlOk, lab, regctl, regctlOk } from './cluster.ts'
 import { type Docker, startDocker } from './forward/docker.ts'
 import { type Foreground, foreground } from './forward/kit.ts'
 import { images, upFlags } from './images.ts'
 import { type Identities, identities } from './skaffold/identities.ts'
+import { orderIn, policiesOf } from './skaffold/order.ts'
 import { skaffold, skaffoldDev } from './skaffold/programs.ts'
 import { ARTIFACTS, expectRunning, type SkaffoldProject, skaffoldProject } from './skaffold/project.ts'
 
 const BUILDS = 'e2e-skaffold'
 const LOCAL = 'e2e-skaffold-local'
+const ORDER = 'e2e-skaffold-order'
 const RUNS = { local: 'e2e-skaffold-run', cluster: 'e2e-skaffold-run-c' } as const
 const KANIKO = ['--kaniko-image', images.kaniko, '--init-image', images.toolbox] as const
 const IN_CLUSTER = ['--builder', 'in-cluster', '--build-namespace', BUILDS] as const
@@ -20,6 +22,7 @@ let seen: Identities
 
 beforeAll(async () => {
   await regctlOk(['up', ...upFlags])
+  await ensureNamespaces(ORDER)
   if (lab === undefined) return
   await ensureNamespaces(BUILDS, LOCAL, ...Object.values(RUNS))
   await regctlOk(['grant', BUILDS, 'shop'])
@@ -29,7 +32,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all([forward, docker, seen].map((one) => one?.[Symbol.asyncDispose]()))
-  const names = [BUILDS, LOCAL, ...Object.values(RUNS)]
+  const names = [BUILDS, LOCAL, ORDER, ...Object.values(RUNS)]
   await kubectlOk(['delete', 'namespace', ...names, '--ignore-not-found', '--wait=false'])
 })
 
@@ -95,4 +98,23 @@ describe.concurrent('stock Skaffold on a project of two artifacts, by Helm and b
     expect(exitCode).not.toBe(0)
     expect(`${stdout}${stderr}`).toMatch(/DENIED: spiffe:.*\/ns\/e2e-skaffold\/sa\/default may not POST.*regctl grant/)
   }, 240_000)
+})
+
+test('the order of init containers is changed in granted namespaces alone, and goes with the last grant', async () => {
+  const before = await orderIn(ORDER)
+  expect(before.at(-1)).toBe('kaniko-init-container')
+  const changed = [...before.slice(-1), ...before.slice(0, -1)]
+  const becomes = (order: readonly string[]) =>
+    eventually(async () => expect(await orderIn(ORDER)).toEqual(order), { timeout: 20_000 })
+  await regctlOk(['grant', ORDER, 'order'])
+  await becomes(changed)
+  expect(await orderIn('default')).toEqual(before)
+  expect(JSON.parse(await regctlOk(['up', '--json']))).toMatchObject({ changed: [], removed: [] })
+  await regctlOk(['revoke', ORDER, 'order'])
+  await becomes(before)
+  expect(await policiesOf(ORDER)).toEqual([])
+  await regctlOk(['grant', ORDER, 'order'])
+  expect(await policiesOf(ORDER)).toHaveLength(2)
+  await kubectlOk(['delete', 'namespace', ORDER])
+  await eventually(async () => expect(await policiesOf(ORDER)).toEqual([]), { timeout: 20_000 })
 })
