@@ -67,13 +67,13 @@ export default class SkaffoldInit extends RegctlCommand {
   }
 
   async #check(ports: SkaffoldPorts, input: SkaffoldInput): Promise<CheckResult> {
-    const [{ check }, { problemsText }] = await Promise.all([
+    const [{ check }, { checkText }] = await Promise.all([
       import('../app/skaffold/check.ts'),
       import('../ui/problems-text.ts'),
     ])
     const result = await check(ports, input, process.env.SKAFFOLD_DEFAULT_REPO)
     for (const remark of result.remarks) ports.report.warn(remark)
-    this.log(result.problems.length === 0 ? 'Skaffold works here.' : problemsText(result.problems))
+    this.log(checkText(result))
     if (result.problems.length > 0) process.exitCode = 6
     return result
   }

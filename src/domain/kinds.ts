@@ -1,4 +1,5 @@
 import type { ResourceType } from '../ports.ts'
+import { MUTATION_APIS, MUTATION_KIND } from './stack/context-first.ts'
 
 /** Every type of object an installation may hold, in the order to create them; down goes the other way. */
 export const OWNED_TYPES: readonly ResourceType[] = [
@@ -11,6 +12,9 @@ export const OWNED_TYPES: readonly ResourceType[] = [
   { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'RoleBinding' },
   { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy' },
   { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicyBinding' },
+  ...MUTATION_APIS.flatMap((apiVersion) =>
+    [MUTATION_KIND, `${MUTATION_KIND}Binding`].map((kind) => ({ apiVersion, kind })),
+  ),
   { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication' },
   { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' },
   { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' },

@@ -8,3 +8,7 @@ export const problemsText = (problems: readonly Problem[]): string =>
       ({ where, what, fix }) => `${theme.bad('✖')} ${where}: ${what}\n  ${theme.faint('fix:')} ${theme.command(fix)}`,
     )
     .join('\n')
+
+/** What `skaffold-init --check` found. */
+export const checkText = ({ problems, ways }: { problems: readonly Problem[]; ways: readonly string[] }): string =>
+  [problems.length === 0 ? 'Skaffold works here.' : problemsText(problems), ...ways].join('\n')

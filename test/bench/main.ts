@@ -1,12 +1,14 @@
 import { parseArgs } from 'node:util'
 import { commandCosts } from './commands.ts'
 import { forwardFigures } from './forward.ts'
+import { innerLoop } from './inner-loop.ts'
 import { medianRatio, type Series } from './series.ts'
 import { transferRates } from './transfers.ts'
 
 /**
  * `npm run bench [-- TOPIC]`: figures as ratios inside one run, so that they mean the same on every machine. `--rounds N`, `--json`.
  * Topic `commands` (the default): start-up and commands, and a node's pull. Topic `forward`: every way of `regctl dev-forward`.
+ * Topic `inner-loop`: an iteration of `skaffold dev`.
  * The cluster's part runs where KUBECONFIG points to one that regctl is installed in (`npm run lab -- up`, then `regctl up`).
  */
 const { values, positionals } = parseArgs({
@@ -18,6 +20,7 @@ const rounds = Number(values.rounds)
 const topics: Readonly<Record<string, () => Promise<readonly Series[]>>> = {
   commands: async () => [...(await commandCosts(rounds)), ...(await transferRates(rounds))],
   forward: () => forwardFigures(rounds),
+  'inner-loop': () => innerLoop(rounds),
 }
 
 const [topic = 'commands'] = positionals

@@ -32,14 +32,10 @@ const args: Readonly<Record<string, readonly string[]>> = {
 /** Those of `regctl dev-forward`, and what they are measured against. */
 export const OURS = Object.keys(args)
 
-export const kubectlWay = (port: number): Promise<Way> =>
-  opened('kubectl port-forward', port, 'kubectl', [
-    'port-forward',
-    '-n',
-    REGISTRY,
-    `deploy/${REGISTRY}`,
-    `${port}:5000`,
-  ])
+export const kubectlWay = (
+  port: number,
+  target: readonly string[] = ['-n', REGISTRY, `deploy/${REGISTRY}`],
+): Promise<Way> => opened('kubectl port-forward', port, 'kubectl', ['port-forward', ...target, `${port}:5000`])
 
 export const ourWay = (name: string, port: number, identity: string): Promise<Way> =>
   opened(name, port, process.execPath, [

@@ -10,6 +10,7 @@ import { expectNothingLeft, kubeconfigOf, running } from './build/kit.ts'
 import { ensureNamespaces } from './clients.ts'
 import { kubectlOk, regctl, regctlOk } from './cluster.ts'
 import { buildkitImage, images, upFlags } from './images.ts'
+import { build as kanikoJob } from './kaniko.ts'
 
 const BUILDS = 'e2e-build'
 const SLOW = 'e2e-build-slow'
@@ -43,6 +44,27 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
   await kubectlOk(['delete', 'namespace', BUILDS, CLASSIC, SLOW, '--ignore-not-found', '--wait=false'])
 })
+
+/** Skaffold's Kaniko pods there: as they are they would never end, and with what skaffold-init adds they do. */
+async function checkedOnClassic(): Promise<void> {
+  const project = join(directory, 'classic')
+  await mkdir(project)
+  const text = 'apiVersion: skaffold/v4beta13\nkind: Config\nbuild:\n  artifacts:\n  - image: app\n    kaniko: {}\n'
+  await writeFile(join(project, 'skaffold.yaml'), `${text}  cluster: {namespace: ${CLASSIC}}\n`)
+  const env = { HOME: project, SKAFFOLD_DEFAULT_REPO: 'localhost:5000/classic' }
+  const check = () => regctl(['skaffold-init', '--check', '--json'], { cwd: project, env })
+  const plain = await check()
+  expect(plain.exitCode, plain.stderr).toBe(6)
+  expect(JSON.parse(plain.stdout).problems).toEqual([
+    expect.objectContaining({
+      what: expect.stringContaining('would never end'),
+      fix: expect.stringContaining('sidecar.istio.io/nativeSidecar: "true"'),
+    }),
+  ])
+  await regctlOk(['skaffold-init', '--repository', 'classic', '--yes'], { cwd: project, env })
+  const annotated = await check()
+  expect(annotated.exitCode, annotated.stdout).toBe(0)
+}
 
 describe.concurrent('builds', () => {
   describe('by Kaniko', () => {
@@ -142,6 +164,10 @@ describe.concurrent('builds', () => {
       expect(exitCode, stderr).toBe(0)
       expect(stdout).toMatch(DIGEST)
       await expectNothingLeft(CLASSIC)
+      const native = { 'sidecar.istio.io/nativeSidecar': 'true' }
+      const job = await kanikoJob(CLASSIC, 'annotated', 'localhost:5000/classic/job:1', 'annotated', native)
+      expect(job.succeeded, job.log).toBe(true)
+      await checkedOnClassic()
     })
   })
 

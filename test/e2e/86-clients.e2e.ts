@@ -10,6 +10,7 @@ import { startDocker } from './forward/docker.ts'
 import { type Foreground, foreground } from './forward/kit.ts'
 import { type Podman, podmanClient } from './forward/podman.ts'
 import { buildkitImage, images, upFlags } from './images.ts'
+import * as buildx from './matrix/buildx.ts'
 import { cell, tableCheck } from './matrix/cells.ts'
 import { inWorkshop, pulls, workshop } from './matrix/pods.ts'
 import { skaffoldBuild } from './matrix/skaffold.ts'
@@ -136,6 +137,17 @@ describe.concurrent('clients', () => {
       await using docker = await startDocker()
       output(['docker'], await docker.run(['build', '-t', image, files.context], { env: { DOCKER_BUILDKIT: '0' } }))
       output(['docker'], await docker.run(['push', image]))
+      return stored(image)
+    },
+  })
+
+  client('buildx', {
+    async here(image) {
+      await buildx.pushHere(files, image)
+      return stored(image)
+    },
+    async there(image) {
+      await buildx.pushThere(files, BUILDERS, image)
       return stored(image)
     },
   })

@@ -8,6 +8,7 @@ export type Run = { readonly stdout: string; readonly stderr: string; readonly e
 export type RunOptions = {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
+  readonly cwd?: string
   readonly timeout?: number
   readonly signal?: AbortSignal
 }
@@ -25,6 +26,7 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
     stdin: options.input === undefined ? 'ignore' : 'pipe',
     ...(options.input === undefined ? {} : { input: options.input }),
     ...(options.env === undefined ? {} : { env: options.env }),
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     timeout: options.timeout ?? 300_000,
   })

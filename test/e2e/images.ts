@@ -12,9 +12,15 @@ export const images = {
 
 export const upFlags = ['--image', images.registry, '--size', '1Gi'] as const
 
-/** BuildKit's two: the lab loads them when a suite asks. */
+const loaded = new Map<string, Promise<string>>()
+
+/** BuildKit's two: the lab loads them when a suite asks, once for all tests of it. */
 export const buildkitImage = async (variant: 'root' | 'rootless'): Promise<string> => {
-  if (lab !== undefined) return extraImage(variant === 'root' ? 'buildkit' : 'buildkit-rootless')
+  if (lab !== undefined) {
+    const loading = loaded.get(variant) ?? extraImage(variant === 'root' ? 'buildkit' : 'buildkit-rootless')
+    loaded.set(variant, loading)
+    return loading
+  }
   return variant === 'root'
     ? fromEnvironment('REGCTL_E2E_BUILDKIT', 'docker.io/moby/buildkit:v0.34.2')
     : fromEnvironment('REGCTL_E2E_BUILDKIT_ROOTLESS', 'docker.io/moby/buildkit:v0.34.2-rootless')

@@ -19,7 +19,13 @@ type Pods = {
 }
 
 /** Builds `FROM scratch` with stock Kaniko in a Job and pushes; `text` makes the image one no node has yet. */
-export async function build(namespace: string, name: string, destination: string, text: string): Promise<Build> {
+export async function build(
+  namespace: string,
+  name: string,
+  destination: string,
+  text: string,
+  annotations: Readonly<Record<string, string>> = {},
+): Promise<Build> {
   const dockerfile = [
     'FROM scratch',
     'COPY files /',
@@ -38,6 +44,7 @@ export async function build(namespace: string, name: string, destination: string
       backoffLimit: 0,
       activeDeadlineSeconds: 110,
       template: {
+        metadata: { annotations },
         spec: {
           restartPolicy: 'Never',
           terminationGracePeriodSeconds: 1,

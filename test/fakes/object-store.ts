@@ -17,7 +17,7 @@ export class Refusal extends Error {
 }
 
 const CLUSTER_SCOPED =
-  /^(Namespace|Node|StorageClass|ClusterRole|ClusterRoleBinding|ValidatingAdmissionPolicy(Binding)?)$/
+  /^(Namespace|Node|StorageClass|ClusterRole|ClusterRoleBinding|(Validating|Mutating)AdmissionPolicy(Binding)?)$/
 
 export const isNamespaced = (kind: string): boolean => !CLUSTER_SCOPED.test(kind)
 

@@ -48,8 +48,16 @@ export async function requireMachine(): Promise<void> {
   await installPackages(packages)
 }
 
-/** Installs what is missing of these, each named by one file that proves it. */
-export async function installPackages(wanted: Readonly<Record<string, string>>): Promise<void> {
+let turn: Promise<void> = Promise.resolve()
+
+/** Installs what is missing of these, each named by one file that proves it; one at a time, because apt takes no second. */
+export function installPackages(wanted: Readonly<Record<string, string>>): Promise<void> {
+  const installed = turn.then(() => installMissing(wanted))
+  turn = installed.catch(() => undefined)
+  return installed
+}
+
+async function installMissing(wanted: Readonly<Record<string, string>>): Promise<void> {
   const missing = await missingPackages(wanted)
   if (missing.length === 0) return
   const release = (await readFile('/etc/debian_version', 'utf8').catch(() => '')).trim()

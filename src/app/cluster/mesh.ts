@@ -6,6 +6,7 @@ import { type Authority, type MeshFacts, minorOf, type ProxyTemplate } from '../
 import { templatePod } from '../../domain/stack/node-proxy.ts'
 import { preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
+import { mutationApi } from './mutation.ts'
 
 export type Istiod = {
   readonly namespace: string
@@ -135,10 +136,11 @@ export async function meshFacts(
 ): Promise<MeshFacts & { readonly trustDomain: string }> {
   const { kube } = ports
   const { revision } = settings
-  const [istiods, daemonSets, admissionPolicies, proxy] = await Promise.all([
+  const [istiods, daemonSets, admissionPolicies, mutation, proxy] = await Promise.all([
     findIstiods(ports),
     kube.list({ apiVersion: 'apps/v1', kind: 'DaemonSet' }),
     kube.serves({ apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy' }),
+    mutationApi(kube),
     proxyTemplate(ports, { namespace }, revision),
   ])
   const istiod = istiods.find((candidate) => candidate.revision === (revision ?? 'default')) ?? istiods[0]
@@ -152,6 +154,7 @@ export async function meshFacts(
     clusterDomain: clusterDomainOf(proxy),
     authority: authorityOf(proxy),
     admissionPolicies,
+    ...(mutation === undefined ? {} : { mutationApi: mutation }),
     proxy,
     trustDomain: trustDomainOf(proxy),
   }

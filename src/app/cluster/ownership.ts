@@ -13,7 +13,9 @@ export const isOurs = (object: KubeObject, at: Pick<Installation, 'namespace'>):
 export async function ownedObjects(kube: Kube, at: Pick<Installation, 'namespace'>): Promise<readonly KubeObject[]> {
   const labelSelector = `${INSTALLATION_LABEL}=${at.namespace}`
   const lists = await Promise.all(OWNED_TYPES.map((type) => kube.list(type, { labelSelector })))
-  return lists.flat().filter((object) => belongsTo(at, object))
+  // A type that is served in two versions lists its objects twice.
+  const objects = new Map(lists.flat().map((object) => [refKey(refOf(object)), object]))
+  return [...objects.values()].filter((object) => belongsTo(at, object))
 }
 
 /**

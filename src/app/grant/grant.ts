@@ -7,6 +7,7 @@ import type { Kube, Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { type BuilderOptions, type BuilderPlan, planBuilder, prepareBuilder } from './builder.ts'
+import { settleContextFirst } from './context-first.ts'
 import { grantsOf, namespaceRef, ownerOf, readGrants, settleFences } from './grants.ts'
 import { prove } from './prove.ts'
 import { undoing } from './undo.ts'
@@ -51,7 +52,10 @@ export async function grant(
     await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
     await settleFences(kube, at, [namespace]).catch(undo)
   })
-  await report.step(`Prepare namespace ${wanted.namespace}`, () => prepareBuilder(kube, namespace, plan).catch(undo))
+  const order = await report.step(`Prepare namespace ${wanted.namespace}`, async () => {
+    await prepareBuilder(kube, namespace, plan).catch(undo)
+    return settleContextFirst(kube, at, namespace).catch(undo)
+  })
   const grantsNow = async () => grantsOf(wanted.namespace, await readGrants(kube, at))
   const provenIn = await report.step("Prove them in the registry's proxy", () =>
     prove(ports, at, async () => expectations(at, trustDomain, await grantsNow()), timeoutMs).catch(undo),
@@ -59,12 +63,18 @@ export async function grant(
   return {
     grant: wanted,
     policy: grantName(wanted),
-    changed: !held || plan.sidecar !== undefined || plan.merge !== undefined || Object.keys(plan.labels).length > 0,
+    changed:
+      !held ||
+      order.changed ||
+      plan.sidecar !== undefined ||
+      plan.merge !== undefined ||
+      Object.keys(plan.labels).length > 0,
     addedLabels: plan.labels,
     warnings: [
       ...overlapWarnings(wanted, before),
       ...preparationRemarks(plan, options),
       ...(await podSecurityWarnings(kube, namespace)),
+      ...order.warnings,
     ],
     provenIn,
   }

@@ -13,6 +13,7 @@ import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
 import { registryPods } from '../cluster/proxy.ts'
+import { settleContextFirst } from './context-first.ts'
 import { tidyAccounts } from './developer-account.ts'
 import { grantsOf, namespaceRef, readGrants, settleFences } from './grants.ts'
 import { prove } from './prove.ts'
@@ -68,7 +69,7 @@ export async function revoke(
   })
   const left = await readGrants(kube, at)
   if (isOfDevelopers) await tidyAccounts(kube, at, selection.namespace)
-  if (namespace !== undefined && !revoked.every(isDeveloper)) await tidyNamespace(ports, at, namespace, left)
+  if (namespace !== undefined && !revoked.every(isDeveloper)) await tidyBuilder(ports, at, namespace, left)
   const wanted = async () => {
     const now = grantsOf(selection.namespace, await readGrants(kube, at))
     return [
@@ -122,7 +123,17 @@ export async function takeBack(ports: Ports, at: Installation, grant: Grant, nam
   const left = await readGrants(ports.kube, at)
   if (isDeveloper(grant)) return tidyAccounts(ports.kube, at, grant.namespace)
   const now = await ports.kube.get(namespaceRef(namespace.metadata.name))
-  if (now !== undefined) await tidyNamespace(ports, at, now, left)
+  if (now !== undefined) await tidyBuilder(ports, at, now, left)
+}
+
+async function tidyBuilder(
+  ports: Ports,
+  at: Installation,
+  namespace: KubeObject,
+  left: readonly Grant[],
+): Promise<void> {
+  await tidyNamespace(ports, at, namespace, left)
+  for (const warning of (await settleContextFirst(ports.kube, at, namespace)).warnings) ports.report.warn(warning)
 }
 
 const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' } as const

@@ -3,11 +3,12 @@ import { INGRESS_PORT, ingressNamespace, nodeNamespace } from '../../domain/inst
 import { ingressType } from '../../domain/settings.ts'
 import { conflictError, preconditionError, RegctlError } from '../../errors.ts'
 import type { Ports, Right } from '../../ports.ts'
+import { mutationApi } from '../cluster/mutation.ts'
 import { checkIngress } from './ingress-preflight.ts'
 import type { InstallPlan } from './install-plan.ts'
 
 /** What `up` writes, as RBAC names it. */
-function neededRights(namespace: string, admissionPolicies: boolean, ingress: boolean): readonly Right[] {
+function neededRights(namespace: string, admission: readonly string[], ingress: boolean): readonly Right[] {
   const here = (group: string, resource: string): Right => ({ verb: 'patch', group, resource, namespace })
   const node = nodeNamespace({ namespace })
   return [
@@ -27,13 +28,7 @@ function neededRights(namespace: string, admissionPolicies: boolean, ingress: bo
     { verb: 'create', group: '', resource: 'pods', subresource: 'exec', namespace },
     { verb: 'create', group: '', resource: 'pods', namespace: node },
     { verb: 'create', group: '', resource: 'pods', subresource: 'portforward', namespace: node },
-    ...(admissionPolicies
-      ? ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'].map((resource) => ({
-          verb: 'patch',
-          group: 'admissionregistration.k8s.io',
-          resource,
-        }))
-      : []),
+    ...admission.map((resource) => ({ verb: 'patch', group: 'admissionregistration.k8s.io', resource })),
     ...(ingress ? ingressRights(namespace) : []),
   ]
 }
@@ -122,8 +117,7 @@ export async function withRights<T>(ports: Ports, namespace: string, look: () =>
 }
 
 async function checkRights({ kube }: Ports, namespace: string, ingress = false): Promise<void> {
-  const admission = { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy' }
-  const rights = neededRights(namespace, await kube.serves(admission), ingress)
+  const rights = neededRights(namespace, await admissionResources(kube), ingress)
   const held = await Promise.all(rights.map((right) => kube.can(right)))
   const missing = rights.filter((_, index) => held[index] !== true).map(rightText)
   if (missing.length === 0) return
@@ -131,6 +125,16 @@ async function checkRights({ kube }: Ports, namespace: string, ingress = false):
     suggestions: ['use a context of a cluster administrator: regctl up --context NAME'],
     details: { missing },
   })
+}
+
+async function admissionResources(kube: Ports['kube']): Promise<readonly string[]> {
+  const validating = { apiVersion: 'admissionregistration.k8s.io/v1', kind: 'ValidatingAdmissionPolicy' }
+  return [
+    ...((await kube.serves(validating)) ? ['validatingadmissionpolicies', 'validatingadmissionpolicybindings'] : []),
+    ...((await mutationApi(kube)) === undefined
+      ? []
+      : ['mutatingadmissionpolicies', 'mutatingadmissionpolicybindings']),
+  ]
 }
 
 export const rightText = ({ verb, resource, subresource, namespace }: Right): string =>

@@ -10,18 +10,20 @@ import {
 } from '../../domain/skaffold/check.ts'
 import { settingsFor } from '../../domain/skaffold/global-config.ts'
 import { isLocalCluster } from '../../domain/skaffold/images.ts'
-import { KANIKO_LABEL, NATIVE_SIDECAR } from '../../domain/skaffold/kaniko.ts'
 import { parseYaml } from '../../domain/skaffold/yaml-text.ts'
-import { RegctlError } from '../../errors.ts'
 import type { SkaffoldPorts } from '../../ports.ts'
-import { namespaceRef } from '../grant/grants.ts'
-import { listensFor } from '../grant/listener.ts'
-import { admitted, type ClusterFacts, clusterFacts } from './cluster.ts'
+import { checkPods } from './check-pods.ts'
+import { type ClusterFacts, clusterFacts } from './cluster.ts'
 import type { SkaffoldInput } from './init.ts'
 import { type Project, readProject } from './project.ts'
 import { contentOf, readGlobal } from './settings.ts'
 
-export type CheckResult = { readonly problems: readonly Problem[]; readonly remarks: readonly string[] }
+export type CheckResult = {
+  readonly problems: readonly Problem[]
+  /** How builds in the cluster get their context here. */
+  readonly ways: readonly string[]
+  readonly remarks: readonly string[]
+}
 
 /** Would Skaffold work here as things are? `defaultRepo` is what its environment variable says. */
 export async function check(
@@ -43,15 +45,15 @@ export async function check(
       ...checkNaming(naming),
       ...checked.flatMap(({ problems }) => problems),
       ...unprofiled(project, input, uses.size),
-      ...pods.flat(),
+      ...pods.flatMap(({ problems }) => problems),
       ...forward.problems,
     ],
+    ways: pods.flatMap(({ ways }) => ways),
     remarks: [...project.remarks, ...forward.remarks],
   }
 }
 
-const identityOf = ({ namespace, serviceAccount, labels, annotations }: ClusterUse): string =>
-  JSON.stringify([namespace, serviceAccount, labels, annotations])
+const identityOf = ({ where: _where, ...use }: ClusterUse): string => JSON.stringify(use)
 
 function unprofiled({ files }: Project, { builder }: SkaffoldInput, uses: number): readonly Problem[] {
   if (builder !== 'in-cluster' || uses > 0) return []
@@ -91,45 +93,11 @@ async function hostedRegistry(kube: SkaffoldPorts['kube']): Promise<string | und
   return isRecord(value) && typeof value.host === 'string' ? value.host : undefined
 }
 
-async function checkPods({ kube }: SkaffoldPorts, { at }: ClusterFacts, use: ClusterUse): Promise<readonly Problem[]> {
-  const { where, namespace } = use
-  const say = (what: string, fix: string): readonly Problem[] => [{ where, what, fix }]
-  const grant = `regctl grant ${namespace} REPOSITORY`
-  if ((await kube.get(namespaceRef(namespace))) === undefined)
-    return say(`namespace "${namespace}" of the builds does not exist`, `kubectl create namespace ${namespace}`)
-  try {
-    const { proxy, contextFirst } = await admitted(kube, use)
-    if (proxy === 'none')
-      return say(`builds in namespace "${namespace}" get no Istio proxy, so they have no localhost:${at.port}`, grant)
-    const listener = (await listensFor(kube, at, use.namespace, { ...use.labels, ...KANIKO_LABEL }))
-      ? []
-      : say(`builds in namespace "${namespace}" have no listener on localhost:${at.port}`, grant)
-    return [...listener, ...(proxy === 'classic' ? classic(use) : contextFirst ? [] : say(...wrongOrder(namespace)))]
-  } catch (error) {
-    if (!(error instanceof RegctlError)) throw error
-    return say(`no build can start in namespace "${namespace}": ${error.message}`, error.suggestions[0] ?? grant)
-  }
-}
-
-function classic({ where, namespace }: ClusterUse): readonly Problem[] {
-  const [[key, value] = ['', '']] = Object.entries(NATIVE_SIDECAR)
-  const what = `builds in namespace "${namespace}" would never end: their Istio proxy is no native sidecar`
-  return [
-    { where, what, fix: `annotate them ${key}: "${value}" (build.cluster.annotations), or: regctl skaffold-init` },
-  ]
-}
-
-/** Skaffold 2.16.1 sends the context as soon as any init container runs, and the proxy is one. */
-const wrongOrder = (namespace: string): readonly [string, string] => [
-  `in namespace "${namespace}" Istio's proxy starts before Skaffold's context container, so Skaffold loses the race to send the context`,
-  `regctl grant ${namespace} REPOSITORY, which puts it first on clusters with MutatingAdmissionPolicy`,
-]
-
 async function checkForward(
   { localRegistry, signal }: SkaffoldPorts,
   { at }: ClusterFacts,
   checked: readonly Checked[],
-): Promise<CheckResult> {
+): Promise<Omit<CheckResult, 'ways'>> {
   const answer = await localRegistry.probe(at.port, signal)
   if (answer === 'registry') return { problems: [], remarks: [] }
   const what =

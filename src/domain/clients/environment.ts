@@ -33,10 +33,17 @@ export function clientNotes(to: Destination, builders: readonly BuilderNamespace
   const ran = true
   const portFlag = port === 5000 ? '' : ` --port ${port}`
   return [
+    { client: 'Skaffold', needs: 'regctl skaffold-init, once per project', ran },
     { client: 'docker, crane, ko', needs: 'no setting', ran },
     { client: 'podman, buildah', needs: `a file, once: regctl config podman${portFlag}`, ran },
     { client: 'BuildKit', needs: 'no setting where it runs on the network of this machine or of a granted pod', ran },
-    { client: 'buildx', needs: 'docker buildx create --driver-opt network=host', ran: false },
+    {
+      client: 'buildx',
+      needs:
+        "no setting with the docker daemon's builder; --driver kubernetes --driver-opt namespace=NS, of a granted one",
+      ran,
+    },
+    { client: 'buildx, docker-container driver', needs: 'docker buildx create --driver-opt network=host', ran: false },
     {
       client: 'Jib',
       needs: `-Djib.allowInsecureRegistries=true -Djib.to.image=${base(to)}/NAME`,

@@ -22,6 +22,8 @@ export type BuilderPod = {
   readonly proxy: 'native' | 'classic' | 'none'
   /** Skaffold takes the pod for ready as soon as any init container runs, and sends the context to its own. */
   readonly contextFirst: boolean
+  /** The init container that runs first. */
+  readonly first: string
 }
 
 type Spec = {
@@ -35,6 +37,7 @@ export function readBuilderPod(pod: KubeObject): BuilderPod {
   const classic = containers.some(({ name }) => name === 'istio-proxy')
   return {
     proxy: native ? 'native' : classic ? 'classic' : 'none',
+    first: initContainers[0]?.name ?? '',
     contextFirst: initContainers[0]?.name === KANIKO_INIT_CONTAINER,
   }
 }

@@ -32,6 +32,8 @@ export type ClusterUse = {
   readonly serviceAccount?: string
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
+  /** Does Skaffold make pods for Kaniko there? A custom builder makes its own. */
+  readonly kaniko: boolean
 }
 
 export type Checked = {
@@ -77,7 +79,8 @@ function checkConfig(file: SkaffoldFile, config: SkaffoldConfig, facts: CheckFac
     const push = { where, what: 'build.local.push is false, so nothing is pushed', fix: 'regctl skaffold-init' }
     return { problems: [...names, ...fits, ...(off ? [push] : [])], clusterUses: [], pushesHere: true }
   }
-  const use = clusterUse(where, build.cluster, facts.namespace)
+  const kaniko = artifacts.some(({ type }) => type !== 'custom')
+  const use = { ...clusterUse(where, build.cluster, facts.namespace), kaniko }
   const grants = artifacts.flatMap((artifact) => checkGrants(use, artifact, facts))
   return {
     problems: [...names, ...fits, ...unique(grants)],
@@ -86,7 +89,7 @@ function checkConfig(file: SkaffoldFile, config: SkaffoldConfig, facts: CheckFac
   }
 }
 
-function clusterUse(where: string, cluster: unknown, fallback: string): ClusterUse {
+function clusterUse(where: string, cluster: unknown, fallback: string): Omit<ClusterUse, 'kaniko'> {
   const { namespace, serviceAccount, labels, annotations } = isRecord(cluster) ? cluster : {}
   return {
     where,

@@ -1,4 +1,5 @@
 import type { V1Container, V1Volume } from '@kubernetes/client-node'
+import type { MutationApi } from './context-first.ts'
 
 /** What preflight learned about the mesh, as far as it shapes what is installed. */
 export type MeshFacts = {
@@ -14,6 +15,8 @@ export type MeshFacts = {
   readonly authority: Authority
   /** The cluster serves ValidatingAdmissionPolicy. */
   readonly admissionPolicies: boolean
+  /** The version in which it serves MutatingAdmissionPolicy; absent where it does not. */
+  readonly mutationApi?: MutationApi
   /** The proxy container as the mesh's own injector writes it for a gateway pod. */
   readonly proxy: ProxyTemplate
 }

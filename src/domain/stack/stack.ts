@@ -5,6 +5,7 @@ import { fence, namespaceFence, readNodes } from '../policy/fence.ts'
 import { type Grant, grantPolicy } from '../policy/grant.ts'
 import type { Settings } from '../settings.ts'
 import { hostPortPolicy } from './admission.ts'
+import { buildNamespaces, contextFirst } from './context-first.ts'
 import type { DeveloperAccess } from './developer-access.ts'
 import { developerIngress } from './developer-ingress.ts'
 import { nodeListener, pathHardening, refusalBody } from './envoy-filter.ts'
@@ -42,6 +43,7 @@ export function stack(
     stateObject(at, settings),
     ...(settings.publishLocalRegistry === true ? [localRegistry(at)] : []),
     ...(mesh.admissionPolicies ? hostPortPolicy(at) : []),
+    ...buildNamespaces(grants).flatMap((name) => orderIn(at, name, mesh, owners.get(name))),
     strictMtls(at),
     registrySidecar(at),
     nodeSidecar(at),
@@ -59,6 +61,9 @@ export function stack(
     ...(access === undefined ? [] : developerIngress(at, settings, mesh, shipped.developerIngress, access)),
   ])
 }
+
+const orderIn = (at: Installation, name: string, { mutationApi }: MeshFacts, owner?: OwnerReference) =>
+  mutationApi === undefined || owner === undefined ? [] : contextFirst(at, name, mutationApi, owner)
 
 /** The object that remembers the settings. */
 export function stateObject(at: Installation, settings: Settings): KubeObject {

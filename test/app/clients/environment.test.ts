@@ -64,7 +64,12 @@ describe('the proxies of Jobs', () => {
 
 test('what was not run is marked', async () => {
   const { notes } = await environment(['ci example'])
-  expect(notes.filter(({ ran }) => !ran).map(({ client }) => client)).toEqual(['buildx', 'Jib', 'Tilt', 'Garden'])
+  expect(notes.filter(({ ran }) => !ran).map(({ client }) => client)).toEqual([
+    'buildx, docker-container driver',
+    'Jib',
+    'Tilt',
+    'Garden',
+  ])
 })
 
 test.each([

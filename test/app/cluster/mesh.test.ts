@@ -168,6 +168,7 @@ describe('facts', () => {
       ambient: false,
       clusterDomain: 'cluster.local',
       admissionPolicies: true,
+      mutationApi: 'admissionregistration.k8s.io/v1',
       trustDomain: 'cluster.local',
     })
     expect(proxy.container.name).toBe('istio-proxy')

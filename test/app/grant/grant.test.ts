@@ -60,6 +60,8 @@ describe('a grant', () => {
       'apply AuthorizationPolicy kube-registry/fence',
       'apply Sidecar ci/regctl-localhost',
       'patch Namespace ci',
+      'apply MutatingAdmissionPolicy regctl-context-first-ci',
+      'apply MutatingAdmissionPolicyBinding regctl-context-first-ci',
     ])
     expect(cluster.report.steps).toEqual([
       'Apply the policies',

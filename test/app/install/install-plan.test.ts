@@ -147,6 +147,8 @@ describe('with grants', () => {
     expect(grants).toHaveLength(1)
     const own = wanted.filter(({ metadata }) => metadata.labels?.['regctl.dev/grant'] === 'ci')
     expect(named(own)).toEqual([
+      'MutatingAdmissionPolicy regctl-context-first-ci',
+      'MutatingAdmissionPolicyBinding regctl-context-first-ci',
       expect.stringMatching(/^AuthorizationPolicy kube-registry\/grant-ci-team-/),
       'AuthorizationPolicy kube-registry/writes-ci',
     ])

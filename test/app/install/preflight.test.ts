@@ -84,6 +84,8 @@ describe('rights', () => {
     cluster.kube.may = ({ group }) => group !== 'admissionregistration.k8s.io'
     await expect(check(cluster)).rejects.toEqual(failure('RIGHTS_MISSING', 3, 'patch validatingadmissionpolicies'))
     cluster.kube.without = ['ValidatingAdmissionPolicy']
+    await expect(check(cluster)).rejects.toEqual(failure('RIGHTS_MISSING', 3, 'patch mutatingadmissionpolicies'))
+    cluster.kube.without = ['ValidatingAdmissionPolicy', 'MutatingAdmissionPolicy']
     await check(cluster)
   })
 

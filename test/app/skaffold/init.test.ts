@@ -4,6 +4,7 @@ import { carryOut } from '../../../src/app/skaffold/change.ts'
 import { check } from '../../../src/app/skaffold/check.ts'
 import { planInit, type SkaffoldInput } from '../../../src/app/skaffold/init.ts'
 import { planUndo } from '../../../src/app/skaffold/undo.ts'
+import { MUTATION_APIS } from '../../../src/domain/stack/context-first.ts'
 import { type Cluster, grant, type Workplace, workplace } from './kit.ts'
 
 const HEAD = 'apiVersion: skaffold/v4beta13\nkind: Config\n'
@@ -39,7 +40,13 @@ describe('what the cluster tells', () => {
       buildNamespace: 'builds',
     })
     expect(place.read(CONFIG)).toContain('default-repo: localhost:5000/example\n')
-    expect(await checked(place, inCluster)).toEqual({ problems: [], remarks: [] })
+    expect(await checked(place, inCluster)).toEqual({
+      problems: [],
+      ways: [
+        'builds in namespace "builds": Kaniko, whose context container is put first by MutatingAdmissionPolicy regctl-context-first-builds',
+      ],
+      remarks: [],
+    })
   })
 
   test.each<[string, Cluster, string]>([
@@ -232,9 +239,27 @@ describe('check', () => {
     ],
     [
       'the proxy first',
+      { admission: 'native', mutation: { served: MUTATION_APIS } },
+      {},
+      /^in namespace "builds" container istio-proxy starts before.* \| regctl grant builds/,
+    ],
+    [
+      'the proxy first, and no policy that could be made',
+      { admission: 'native', mutation: { served: [] } },
+      {},
+      /has no MutatingAdmissionPolicy that could put it first \| build it by regctl build: custom:/,
+    ],
+    [
+      'the proxy first in spite of the policy',
       { admission: 'native' },
       {},
-      /^in namespace "builds" Istio's proxy starts before.* \| regctl grant builds/,
+      /in spite of MutatingAdmissionPolicy regctl-context-first-builds: another webhook.* \| build it by regctl build/,
+    ],
+    [
+      'the proxy first, and policies that are not shown',
+      { admission: 'native', mutation: { served: MUTATION_APIS, in: 'builds', secret: true } },
+      {},
+      /^in namespace "builds" container istio-proxy starts before.* \| regctl grant builds/,
     ],
     [
       'no namespace',
@@ -270,6 +295,16 @@ describe('check', () => {
     ],
   ])('%s', async (_, given, more, expected) => {
     expect(await say(given, more)).toMatch(expected)
+  })
+
+  test('the order is of no matter to a custom builder, which is the way then', async () => {
+    const custom = `${HEAD}build:\n  artifacts:\n  - image: web\n    custom: {buildCommand: regctl build}\n  cluster: {namespace: builds}\n`
+    using place = workplace({ 'skaffold.yaml': custom }, { ...cluster, admission: 'native' })
+    expect(await checked(place, {}, 'localhost:5000/example')).toEqual({
+      problems: [],
+      ways: ['builds in namespace "builds": regctl build'],
+      remarks: [],
+    })
   })
 
   test('a plain build whose proxy would not end', async () => {

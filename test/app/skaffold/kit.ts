@@ -7,6 +7,7 @@ import type { Installation } from '../../../src/domain/installation.ts'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
 import { type Grant, grantPolicy } from '../../../src/domain/policy/grant.ts'
 import { DEFAULTS } from '../../../src/domain/settings.ts'
+import { contextFirst, MUTATION_APIS, MUTATION_KIND } from '../../../src/domain/stack/context-first.ts'
 import { preconditionError } from '../../../src/errors.ts'
 import type { Kube, LocalRegistry, SkaffoldPorts } from '../../../src/ports.ts'
 
@@ -19,9 +20,13 @@ export type Cluster = {
   readonly namespaces?: readonly string[]
   readonly pods?: PodLabel
   readonly admission?: 'native' | 'native, context first' | 'classic' | 'none'
+  /** Versions it serves MutatingAdmissionPolicy in, and the namespace that has regctl's. */
+  readonly mutation?: { readonly served: readonly string[]; readonly in?: string; readonly secret?: true }
   readonly hosted?: string
   readonly unreachable?: boolean
 }
+
+const OWNER = { apiVersion: 'v1', kind: 'Namespace', name: 'builds', uid: 'u' }
 
 export const grant = (namespace: string, repository: string, more: Partial<Grant> = {}): Grant => ({
   namespace,
@@ -38,6 +43,7 @@ function kubeOf({
   namespaces = ['builds'],
   pods,
   admission = 'native, context first',
+  mutation = { served: MUTATION_APIS, in: 'builds' },
   hosted,
   unreachable,
 }: Cluster): Kube {
@@ -52,6 +58,7 @@ function kubeOf({
     ...namespaces.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
     ...grants.map((one) => grantPolicy(at, one)),
     ...namespaces.map((name) => builderSidecar(at, name, pods, undefined)),
+    ...(mutation.in === undefined ? [] : contextFirst(at, mutation.in, MUTATION_APIS[0], OWNER)),
     ...(hosted === undefined
       ? []
       : [
@@ -69,10 +76,15 @@ function kubeOf({
       : Promise.resolve(value)
   const kube: Partial<Kube> = {
     target: { context, server: 'https://lab' },
+    serves: ({ apiVersion }) => guard(mutation.served.includes(apiVersion)),
     get: ({ kind, namespace, name }) =>
-      guard(
-        objects.find((one) => one.kind === kind && one.metadata.name === name && one.metadata.namespace === namespace),
-      ),
+      kind === MUTATION_KIND && mutation.secret === true
+        ? Promise.reject(preconditionError('FORBIDDEN', 'not allowed'))
+        : guard(
+            objects.find(
+              (one) => one.kind === kind && one.metadata.name === name && one.metadata.namespace === namespace,
+            ),
+          ),
     list: ({ kind }, { namespace } = {}) =>
       guard(
         objects.filter((one) => one.kind === kind && (namespace === undefined || one.metadata.namespace === namespace)),

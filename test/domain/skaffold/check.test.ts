@@ -144,7 +144,10 @@ describe('the one grant that fits', () => {
 })
 
 test.each([
-  [{ initContainers: [{ name: 'kaniko-init-container' }] }, { proxy: 'none', contextFirst: true }],
+  [
+    { initContainers: [{ name: 'kaniko-init-container' }] },
+    { proxy: 'none', first: 'kaniko-init-container', contextFirst: true },
+  ],
   [
     {
       initContainers: [
@@ -153,18 +156,18 @@ test.each([
         { name: 'kaniko-init-container' },
       ],
     },
-    { proxy: 'native', contextFirst: false },
+    { proxy: 'native', first: 'istio-init', contextFirst: false },
   ],
   [
     { initContainers: [{ name: 'kaniko-init-container' }, { name: 'istio-proxy', restartPolicy: 'Always' }] },
-    { proxy: 'native', contextFirst: true },
+    { proxy: 'native', first: 'kaniko-init-container', contextFirst: true },
   ],
   [
     {
       initContainers: [{ name: 'kaniko-init-container' }, { name: 'istio-init' }],
       containers: [{ name: 'kaniko' }, { name: 'istio-proxy' }],
     },
-    { proxy: 'classic', contextFirst: true },
+    { proxy: 'classic', first: 'kaniko-init-container', contextFirst: true },
   ],
 ])('%j is read as %j', (spec, expected) => {
   expect(readBuilderPod({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'p' }, spec })).toEqual(expected)

@@ -36,6 +36,7 @@ export const MESH: MeshFacts = {
   clusterDomain: 'cluster.local',
   authority: { host: 'istiod.istio-system.svc', port: 15_012 },
   admissionPolicies: true,
+  mutationApi: 'admissionregistration.k8s.io/v1',
   proxy: template,
 }
 

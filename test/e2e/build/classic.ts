@@ -3,11 +3,16 @@ import { apply, pod } from '../attacks/kit.ts'
 import { eventually, kubectlOk } from '../cluster.ts'
 
 const API = 'admissionregistration.k8s.io/v1'
+const NATIVE = 'sidecar.istio.io/nativeSidecar'
 
-/** Has Istio make classic sidecars in one namespace, by an annotation that is there before its webhook looks. */
+/**
+ * Has Istio make classic sidecars in one namespace, by an annotation that is there before its webhook looks. A pod that has
+ * one of its own keeps it, as it does where istiod's native sidecars are off for all.
+ */
 export async function classicSidecars(namespace: string): Promise<AsyncDisposable> {
   const name = `classic-${namespace}`
-  const annotate = `Object{metadata: Object.metadata{annotations: {"sidecar.istio.io/nativeSidecar": "false"}}}`
+  const annotated = `has(object.metadata.annotations) && '${NATIVE}' in object.metadata.annotations`
+  const annotate = `Object{metadata: Object.metadata{annotations: {"${NATIVE}": "false"}}}`
   await apply(
     {
       apiVersion: API,
@@ -16,6 +21,7 @@ export async function classicSidecars(namespace: string): Promise<AsyncDisposabl
       spec: {
         reinvocationPolicy: 'Never',
         failurePolicy: 'Fail',
+        matchConditions: [{ name: 'says-nothing', expression: `!(${annotated})` }],
         matchConstraints: {
           resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
         },

@@ -73,10 +73,16 @@ const recipes = {
   },
 } satisfies Record<string, ExtraRecipe>
 
-/** Loads an extra image on every node of the running lab; its reference. */
-export async function extraImage(name: keyof typeof recipes): Promise<string> {
+/** Path of an extra image, an OCI layout in a tar. */
+export async function extraArchive(name: keyof typeof recipes): Promise<string> {
   const { sets, ...recipe }: ExtraRecipe = recipes[name]
   const { directory } = await cached(await archiveRecipe(name, recipe, sets, [buildkit.toString()]))
-  for (const place of places) await loadImages(place, [join(directory, 'image.tar')])
-  return recipe.reference
+  return join(directory, 'image.tar')
+}
+
+/** Loads an extra image on every node of the running lab; its reference. */
+export async function extraImage(name: keyof typeof recipes): Promise<string> {
+  const archive = await extraArchive(name)
+  for (const place of places) await loadImages(place, [archive])
+  return recipes[name].reference
 }
