@@ -56,8 +56,9 @@ test('without the policy stock Skaffold loses its context, and --check says so; 
       expect.stringContaining(`regctl grant ${BUILDS} REPOSITORY`),
     ])
   })
-  const lost = await skaffold(project, ['build', '-p', 'regctl', '--cache-artifacts=false'])
-  expect(lost.exitCode, `${lost.stdout}${lost.stderr}`).not.toBe(0)
+  // Skaffold 2.16.1 takes this for nobody's fault: its exit code is 0.
+  const { stdout, stderr } = await skaffold(project, ['build', '-p', 'regctl'])
+  expect(`${stdout}${stderr}`).toMatch(/Build \[(web|api)\] was canceled/)
   expect(JSON.parse(await regctlOk(['up', '--json'])).changed).toEqual([
     `MutatingAdmissionPolicy ${POLICY} created`,
     `MutatingAdmissionPolicyBinding ${POLICY} created`,

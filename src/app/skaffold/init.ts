@@ -7,6 +7,7 @@ import { chooseTarget, type Target } from '../../domain/skaffold/target.ts'
 import { conflictError, RegctlError } from '../../errors.ts'
 import type { SkaffoldPorts } from '../../ports.ts'
 import type { Change } from './change.ts'
+import { checkPods } from './check-pods.ts'
 import { type ClusterFacts, clusterBuild, clusterFacts } from './cluster.ts'
 import { type Project, readProject } from './project.ts'
 import { readRecord } from './records.ts'
@@ -131,7 +132,7 @@ async function factsOrWhatIsGiven(
 async function buildIn(
   ports: SkaffoldPorts,
   facts: ClusterFacts | undefined,
-  { namespace, serviceAccount }: Target,
+  { namespace, serviceAccount, granted }: Target,
   remarks: string[],
 ): Promise<ClusterBuild | undefined> {
   if (namespace === undefined) return undefined
@@ -139,7 +140,13 @@ async function buildIn(
   const plain = { ...identity, labels: {}, annotations: {} }
   if (facts === undefined) return plain
   try {
-    return await clusterBuild(ports, facts.at, identity)
+    const build = await clusterBuild(ports, facts.at, identity)
+    // Before there is a grant, the remark about that one says enough.
+    const { problems } = granted
+      ? await checkPods(ports, facts, { ...build, where: '', kaniko: true })
+      : { problems: [] }
+    remarks.push(...problems.map(({ what, fix }) => `${what} (${fix})`))
+    return build
   } catch (error) {
     if (!(error instanceof RegctlError)) throw error
     remarks.push(`what a build's pod needs in namespace "${namespace}" is not known: ${error.message}`)

@@ -49,6 +49,12 @@ describe('what the cluster tells', () => {
     })
   })
 
+  test('an order in which Skaffold would lose its context is told at once', async () => {
+    using place = workplace({ 'skaffold.yaml': MAIN }, { ...cluster, admission: 'native', mutation: { served: [] } })
+    const { remarks } = await init(place, inCluster)
+    expect(remarks).toEqual([expect.stringMatching(/loses the race to send the context.*\(build it by regctl build/)])
+  })
+
   test.each<[string, Cluster, string]>([
     [
       "a grant's service account",
