@@ -1,6 +1,6 @@
 import { grantCommand } from '../../domain/build/image.ts'
 import type { Installation } from '../../domain/installation.ts'
-import type { Grant } from '../../domain/policy/grant.ts'
+import { type Grant, isDeveloper } from '../../domain/policy/grant.ts'
 import { isWithin } from '../../domain/repository.ts'
 import { preconditionError, RegctlError, usageError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
@@ -64,7 +64,7 @@ async function readable<T>(reading: Promise<T>, otherwise?: string): Promise<T |
 
 function granted(at: Installation, grants: readonly Grant[], asked: Asked): BuildIdentity {
   const { repository, namespace, serviceAccount } = asked
-  const writing = grants.filter((grant) => !grant.readOnly && covers(grant, repository))
+  const writing = grants.filter((grant) => !grant.readOnly && !isDeveloper(grant) && covers(grant, repository))
   const inNamespace = writing.filter((grant) => namespace === undefined || grant.namespace === namespace)
   const found = inNamespace.filter((grant) => (grant.serviceAccount ?? serviceAccount) === serviceAccount)
   const fitting = serviceAccount === undefined ? inNamespace : found

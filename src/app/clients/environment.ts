@@ -5,7 +5,7 @@ import {
   type Destination,
   variables,
 } from '../../domain/clients/environment.ts'
-import type { Grant } from '../../domain/policy/grant.ts'
+import { type Grant, isDeveloper } from '../../domain/policy/grant.ts'
 import { isWithin } from '../../domain/repository.ts'
 import { RegctlError, usageError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
@@ -28,7 +28,8 @@ export async function clientEnvironment(
   const writing = (await readGrants(kube, at)).filter((grant) => !grant.readOnly)
   const repository = wanted ?? repositoryOf(writing)
   const to: Destination = { port: at.port, ...(repository === undefined ? {} : { repository }) }
-  const builders = await builderNamespaces(kube, writing, repository)
+  const builds = writing.filter((grant) => !isDeveloper(grant))
+  const builders = await builderNamespaces(kube, builds, repository)
   return { variables: variables(to), notes: clientNotes(to, builders) }
 }
 

@@ -1,4 +1,4 @@
-import type { Grant } from '../policy/grant.ts'
+import { type Grant, isDeveloper } from '../policy/grant.ts'
 import { isWithin, repositoryName } from '../repository.ts'
 import { isRecord } from './addition.ts'
 import { type Artifact, artifactsOf, builderOf, type SkaffoldConfig, type SkaffoldFile } from './config.ts'
@@ -156,6 +156,7 @@ function checkGrants(use: ClusterUse, { image, type, fields }: Artifact, facts: 
 const allows = (grant: Grant, { namespace, serviceAccount = 'default' }: ClusterUse, repository: string): boolean =>
   grant.namespace === namespace &&
   !grant.readOnly &&
+  !isDeveloper(grant) &&
   (grant.serviceAccount ?? serviceAccount) === serviceAccount &&
   (grant.exact ? grant.repository === repository : isWithin(repository, grant.repository))
 

@@ -1,5 +1,5 @@
 import { preconditionError, usageError } from '../../errors.ts'
-import type { Grant } from '../policy/grant.ts'
+import { type Grant, isDeveloper } from '../policy/grant.ts'
 import { isWithin } from '../repository.ts'
 
 /** What the user said about where images go. */
@@ -30,6 +30,8 @@ export function chooseTarget(grants: readonly Grant[], { builder, repository, na
     (grant) =>
       !grant.readOnly &&
       !grant.exact &&
+      // A developer's account is worth nothing where builders push.
+      !(inCluster && isDeveloper(grant)) &&
       (namespace === undefined || grant.namespace === namespace) &&
       (repository === undefined || isWithin(repository, grant.repository)),
   )

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { type Asked, buildIdentity } from '../../../src/app/build/identity.ts'
+import { grantPolicy } from '../../../src/domain/policy/grant.ts'
 import { preconditionError } from '../../../src/errors.ts'
 import type { Kube } from '../../../src/ports.ts'
+import { at, grantFrom } from '../../domain/at.ts'
 import { installedCluster, namespace, serviceAccount } from '../../fakes/cluster.ts'
 import { failure } from '../failure.ts'
 import { grantNow } from '../grant/granted.ts'
@@ -35,6 +37,13 @@ describe('who builds', () => {
   ])('%s', async (_name, grants, wanted, [name, account]) => {
     const { kube } = await cluster(...grants)
     expect(await buildIdentity(kube, wanted)).toMatchObject({ namespace: name, serviceAccount: account, port: 5000 })
+  })
+
+  test("a developer's grant is for the developers' port, and builds nothing", async () => {
+    const { kube, store } = await cluster()
+    const developer = { ...grantFrom('ci/pusher example'), developer: 'user:ada' }
+    store.put(grantPolicy(at, developer))
+    await expect(buildIdentity(kube, asked('example'))).rejects.toThrow(failure('NOT_GRANTED', 3))
   })
 
   test('a namespace whose grant is for labelled pods gives the labels', async () => {

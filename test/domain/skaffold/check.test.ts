@@ -52,6 +52,11 @@ describe('what would not work', () => {
     [{ artifacts: [web], cluster }, { grants: [grant('builds', 'exam')] }, /no grant/],
     [{ artifacts: [web], cluster }, { grants: [grant('other', 'example')] }, /no grant/],
     [{ artifacts: [web], cluster }, { grants: [grant('builds', 'example', { serviceAccount: 'ci' })] }, /no grant/],
+    [
+      { artifacts: [web], cluster: { ...cluster, serviceAccount: 'ada' } },
+      { grants: [grant('builds', 'example', { serviceAccount: 'ada', developer: 'user:ada' })] },
+      /no grant/,
+    ],
     [{ artifacts: [web], cluster: {} }, {}, /^default has no grant/],
     [
       { artifacts: [{ ...web, kaniko: { cache: { repo: 'localhost:5000/cache' } } }], cluster },
@@ -135,6 +140,7 @@ describe('the one grant that fits', () => {
 
   test.each([
     [[], { builder: 'local' }, 'NO_GRANT'],
+    [[grant('a', 'x', { serviceAccount: 'ada', developer: 'user:ada' })], { builder: 'in-cluster' }, 'NO_GRANT'],
     [grants, { builder: 'in-cluster', namespace: 'b' }, 'NO_GRANT'],
     [[grant('a', 'x'), grant('b', 'x')], { builder: 'in-cluster' }, 'WHICH_GRANT'],
     [[grant('a', 'x'), grant('a', 'y')], { builder: 'local' }, 'WHICH_GRANT'],
