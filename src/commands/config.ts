@@ -1,6 +1,7 @@
 import { Args, Flags } from '@oclif/core'
 import type { DropIn } from '../app/clients/drop-in.ts'
 import { RegctlCommand } from '../command.ts'
+import { readerOf } from '../domain/clients/containers-conf.ts'
 import { DEFAULTS } from '../domain/settings.ts'
 
 export default class Config extends RegctlCommand {
@@ -12,7 +13,11 @@ export default class Config extends RegctlCommand {
     { description: 'Take it away.', command: '<%= config.bin %> config podman --undo' },
   ]
   static override args = {
-    client: Args.string({ description: 'The client.', required: true, options: ['podman', 'buildah', 'skopeo'] }),
+    client: Args.string({
+      description: 'The client: podman, buildah or skopeo.',
+      required: true,
+      parse: async (text) => readerOf(text),
+    }),
   }
   static override flags = {
     port: Flags.integer({

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { localFiles } from '../../../src/adapters/files.ts'
 import { setDropIn } from '../../../src/app/clients/drop-in.ts'
-import { containersConf } from '../../../src/domain/clients/containers-conf.ts'
+import { containersConf, readerOf } from '../../../src/domain/clients/containers-conf.ts'
 import type { Files } from '../../../src/ports.ts'
 import { failure } from '../failure.ts'
 
@@ -21,6 +21,11 @@ beforeEach(async () => {
 afterEach(() => rm(home, { recursive: true, force: true }))
 
 const text = () => readFile(path, 'utf8')
+
+test('who reads none is told so', () => {
+  expect(['podman', 'buildah', 'skopeo'].map(readerOf)).toEqual(['podman', 'buildah', 'skopeo'])
+  expect(() => readerOf('buildkit')).toThrow(failure('NO_FILE', 2, 'there is no file for "buildkit"'))
+})
 
 test('written, again, for another port, and taken away', async () => {
   expect(await setDropIn(files, 5000, false)).toEqual({ path, changed: true })
