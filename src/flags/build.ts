@@ -36,6 +36,7 @@ export const buildFlags = {
     default: false,
   }),
   file: Flags.string({ char: 'f', summary: 'The Dockerfile (Dockerfile of the context).', helpValue: 'FILE' }),
+  target: Flags.string({ summary: 'Stage of the Dockerfile to build (the last).', helpValue: 'STAGE' }),
   'build-arg': Flags.string({
     summary: 'Value of an ARG of the Dockerfile; may be given more than once. Whoever may read pods sees it.',
     helpValue: 'NAME=VALUE',
@@ -54,6 +55,7 @@ type Parsed = {
   readonly platform?: string | undefined
   readonly privileged: boolean
   readonly file?: string | undefined
+  readonly target?: string | undefined
   readonly 'build-arg'?: readonly string[] | undefined
   readonly timeout: string
 }
@@ -90,6 +92,7 @@ export function buildInput(flags: Parsed, context: string | undefined, environme
     timeoutMs: milliseconds(flags.timeout),
     ...given({
       dockerfile: flags.file,
+      target: flags.target,
       platform: platformOf(flags, flags.tag === undefined ? PLATFORMS : undefined),
       builderImage: flags['builder-image'],
       namespace: flags['build-namespace'],

@@ -17,6 +17,7 @@ const MODES: Readonly<Record<string, ProfileOptions>> = {
   local,
   cluster: options,
   always: { ...options, activate: true },
+  own: { ...options, cluster: { namespace: 'builds', labels: {}, annotations: {}, ownBuilder: true } },
 }
 
 let files: readonly string[]

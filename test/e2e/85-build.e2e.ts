@@ -15,6 +15,9 @@ import { build as kanikoJob } from './kaniko.ts'
 const BUILDS = 'e2e-build'
 const SLOW = 'e2e-build-slow'
 const CLASSIC = 'e2e-build-classic'
+/** The stage after the wanted one cannot be built. */
+const STAGED =
+  'FROM scratch AS wanted\nARG VERSION\nLABEL version=$VERSION\nCOPY files /\nFROM scratch\nCOPY nothing /\n'
 const DIGEST = /^sha256:[0-9a-f]{64}$/
 
 let directory: string
@@ -29,6 +32,7 @@ beforeAll(async () => {
   await mkdir(join(context, 'files', 'lost'), { recursive: true })
   await writeFile(join(context, '.dockerignore'), '**/lost\n*.log\n')
   await writeFile(join(context, 'Dockerfile'), 'FROM scratch\nARG VERSION\nLABEL version=$VERSION\nCOPY files /\n')
+  await writeFile(join(context, 'staged.Dockerfile'), STAGED)
   await writeFile(join(context, 'bad.Dockerfile'), 'FROM scratch\nCOPY nothing /\n')
   await writeFile(join(context, 'files', 'run.sh'), '#!/bin/sh\n')
   await chmod(join(context, 'files', 'run.sh'), 0o755)
@@ -71,6 +75,7 @@ describe.concurrent('builds', () => {
     test('builds what the context holds and prints the digest alone on stdout', async () => {
       const { stdout, stderr, exitCode } = await build(
         ...[context, '-t', 'built/app:1', '--build-arg', 'VERSION=7', '--platform', 'linux/arm64'],
+        ...['-f', join(context, 'staged.Dockerfile'), '--target', 'wanted'],
       )
       expect(exitCode, stderr).toBe(0)
       expect(stdout).toMatch(DIGEST)
@@ -181,10 +186,11 @@ describe.concurrent('builds', () => {
 
     test('rootless builds what the context holds, by a Dockerfile from elsewhere', async () => {
       const file = join(directory, 'elsewhere.Dockerfile')
-      await writeFile(file, 'FROM scratch\nARG VERSION\nLABEL version=$VERSION\nCOPY files /\n')
+      await writeFile(file, STAGED)
       await writeFile(`${file}.dockerignore`, 'files/link\n**/lost\n')
       const { stdout, stderr, exitCode } = await rootless(
         ...[context, '-t', 'built/buildkit:1', '-f', file, '--build-arg', 'VERSION=8', '--platform', 'linux/arm64'],
+        ...['--target', 'wanted'],
       )
       expect(exitCode, stderr).toBe(0)
       expect(stdout).toMatch(DIGEST)

@@ -29,6 +29,11 @@ describe('what is to be built', () => {
     })
   })
 
+  test('the stage to stop at', () => {
+    expect(buildInput({ ...FLAGS, tag: 'a', target: 'b' }, undefined, {}).target).toBe('b')
+    expect(buildInput({ ...FLAGS, tag: 'a' }, undefined, {})).not.toHaveProperty('target')
+  })
+
   test('the platform of the flag, or of Skaffold', () => {
     const environment = { IMAGE: 'a', PLATFORMS: 'linux/amd64' }
     expect(buildInput(FLAGS, undefined, environment).platform).toBe('linux/amd64')

@@ -18,6 +18,7 @@ export type BuildInput = {
   readonly builder: Builder
   readonly builderImage?: string
   readonly platform?: string
+  readonly target?: string
   readonly privileged: boolean
   readonly namespace?: string
   readonly serviceAccount?: string
@@ -51,6 +52,7 @@ export async function build(ports: BuildPorts, input: BuildInput): Promise<Build
     destination,
     privileged: input.privileged,
     ...(input.platform === undefined ? {} : { platform: input.platform }),
+    ...(input.target === undefined ? {} : { target: input.target }),
     ...(input.builderImage === undefined ? {} : { image: input.builderImage }),
   }
   const name = `regctl-build-${randomBytes(5).toString('hex')}`

@@ -66,7 +66,10 @@ async function order(
   }
   const lost = `in namespace "${namespace}" container ${first} starts before Skaffold's context container, so Skaffold loses the race to send the context`
   if (apiVersion === undefined)
-    return say(`${lost}; this cluster has no ${MUTATION_KIND} that could put it first`, OWN_WAY)
+    return say(
+      `${lost}; this cluster has no ${MUTATION_KIND} that could put it first`,
+      'regctl skaffold-init, which makes regctl build the builder',
+    )
   if (name !== undefined) return say(`${lost}, in spite of ${name}: another webhook comes after it`, OWN_WAY)
   return say(lost, `regctl grant ${namespace} REPOSITORY, which puts it first by a ${MUTATION_KIND}`)
 }

@@ -6,6 +6,7 @@ import type { ClusterBuild } from '../../domain/skaffold/profile.ts'
 import { clusterError } from '../../errors.ts'
 import type { Kube, SkaffoldPorts } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
+import { mutationApi } from '../cluster/mutation.ts'
 import { readGrants } from '../grant/grants.ts'
 import { listenerLabels } from '../grant/listener.ts'
 
@@ -32,11 +33,20 @@ export async function clusterBuild(
   at: Installation,
   identity: { readonly namespace: string; readonly serviceAccount?: string },
 ): Promise<ClusterBuild> {
-  const plain = { ...identity, annotations: {}, labels: {} }
   const labels = await listenerLabels(kube, at, identity.namespace, KANIKO_LABEL)
-  const { proxy } = await admitted(kube, { ...plain, labels })
+  const plain = { ...identity, labels, annotations: {} }
+  const { proxy } = await admitted(kube, plain)
   const { major, minor } = await kube.version()
   // Before 1.29 a kubelet does not run native sidecars.
-  const annotate = proxy === 'classic' && (major > 1 || minor >= 29)
-  return { ...identity, labels, annotations: annotate ? NATIVE_SIDECAR : {} }
+  const native = major > 1 || minor >= 29
+  if (proxy === 'classic' && !native) return { ...plain, ownBuilder: true }
+  const build = proxy === 'classic' ? { ...plain, annotations: NATIVE_SIDECAR } : plain
+  return (await losesContext(kube, build)) ? { ...build, ownBuilder: true } : build
+}
+
+/** Where a grant cannot put Skaffold's context container first. */
+async function losesContext(kube: Kube, build: ClusterBuild): Promise<boolean> {
+  if ((await mutationApi(kube)) !== undefined) return false
+  const { proxy, contextFirst } = await admitted(kube, build)
+  return proxy === 'native' && !contextFirst
 }

@@ -141,6 +141,10 @@ async function buildIn(
   if (facts === undefined) return plain
   try {
     const build = await clusterBuild(ports, facts.at, identity)
+    if (build.ownBuilder === true) {
+      remarks.push(`Skaffold's own Kaniko pods would not work in namespace "${namespace}": regctl build builds there`)
+      return build
+    }
     // Before there is a grant, the remark about that one says enough.
     const { problems } = granted
       ? await checkPods(ports, facts, { ...build, where: '', kaniko: true })

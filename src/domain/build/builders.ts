@@ -10,6 +10,8 @@ export type BuildSteps = {
   /** Path inside the context. */
   readonly dockerfile: string
   readonly buildArgs: readonly string[]
+  /** The stage of the Dockerfile to stop at; the last one where it is absent. */
+  readonly target?: string
   readonly destination: string
   /** Such as linux/arm64; that of the node where it is absent. BuildKit takes several, with commas. */
   readonly platform?: string
@@ -21,7 +23,7 @@ type Container = Pick<BuildPod, 'container' | 'annotations' | 'volumes'>
 
 /** What runs in the pod: it takes a gzipped tar on stdin and leaves the digest as its last message. */
 export const builderContainer: Readonly<Record<Builder, (steps: BuildSteps) => Container>> = {
-  kaniko: ({ image = KANIKO_IMAGE, dockerfile, buildArgs, destination, platform }) => ({
+  kaniko: ({ image = KANIKO_IMAGE, dockerfile, buildArgs, target, destination, platform }) => ({
     container: {
       image,
       args: [
@@ -29,6 +31,7 @@ export const builderContainer: Readonly<Record<Builder, (steps: BuildSteps) => C
         `--dockerfile=${dockerfile}`,
         `--destination=${destination}`,
         ...buildArgs.map((one) => `--build-arg=${one}`),
+        ...(target === undefined ? [] : [`--target=${target}`]),
         ...(platform === undefined ? [] : [`--custom-platform=${platform}`]),
         '--digest-file=/dev/termination-log',
         '--push-retry=2',
@@ -39,7 +42,7 @@ export const builderContainer: Readonly<Record<Builder, (steps: BuildSteps) => C
     annotations: {},
     volumes: [],
   }),
-  buildkit: ({ image = BUILDKIT_IMAGE, dockerfile, buildArgs, destination, privileged, platform }) => {
+  buildkit: ({ image = BUILDKIT_IMAGE, dockerfile, buildArgs, target, destination, privileged, platform }) => {
     const slash = dockerfile.lastIndexOf('/')
     const name = 'state'
     return {
@@ -51,6 +54,7 @@ export const builderContainer: Readonly<Record<Builder, (steps: BuildSteps) => C
           `--local=dockerfile=${slash < 0 ? CONTEXT : `${CONTEXT}/${dockerfile.slice(0, slash)}`}`,
           `--opt=filename=${dockerfile.slice(slash + 1)}`,
           ...buildArgs.map((one) => `--opt=build-arg:${one}`),
+          ...(target === undefined ? [] : [`--opt=target=${target}`]),
           ...(platform === undefined ? [] : [`--opt=platform=${platform}`]),
           `--output=type=image,name=${destination},push=true`,
           '--metadata-file=/tmp/metadata.json',

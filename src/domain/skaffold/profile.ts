@@ -3,6 +3,7 @@ import { isRecord } from './addition.ts'
 import { type Artifact, artifactsOf, builderOf, buildOf, type SkaffoldConfig } from './config.ts'
 import { repositoryOf } from './images.ts'
 import { cacheRepository } from './kaniko.ts'
+import { ownPatches } from './own-builder.ts'
 import { knowsCluster } from './versions.ts'
 
 export type Patch = {
@@ -25,6 +26,8 @@ export type ClusterBuild = {
   readonly serviceAccount?: string
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
+  /** Skaffold's own Kaniko pods would not do there: `regctl build` is the builder. */
+  readonly ownBuilder?: true
 }
 
 export type ProfileOptions = {
@@ -86,7 +89,9 @@ function clusterParts(
   const base = buildOf(config.value).cluster
   const patches = [
     ...clusterPatches(cluster, base),
-    ...artifacts.flatMap((artifact) => kanikoPatches(artifact, options)),
+    ...artifacts.flatMap((artifact) =>
+      cluster.ownBuilder === true ? ownPatches(artifact, cluster) : kanikoPatches(artifact, options),
+    ),
   ]
   return isRecord(base) ? { patches } : { build: { cluster: { namespace: cluster.namespace } }, patches }
 }
@@ -193,7 +198,7 @@ export function choicesIn(profile: Readonly<Record<string, unknown>>): EarlierCh
   }
 }
 
-const OWN_PATH = /^\/build\/(cluster|local|artifacts\/\d+\/(kaniko|docker))(\/|$)/
+const OWN_PATH = /^\/build\/(cluster|local|artifacts\/\d+\/(kaniko|docker|custom))(\/|$)/
 
 /** Could regctl have written this profile? Then it may be written anew, whoever ran regctl before. */
 export function isOwnProfile(profile: Readonly<Record<string, unknown>>): boolean {

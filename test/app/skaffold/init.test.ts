@@ -50,9 +50,21 @@ describe('what the cluster tells', () => {
   })
 
   test('an order in which Skaffold would lose its context is told at once', async () => {
+    using place = workplace({ 'skaffold.yaml': MAIN }, { ...cluster, admission: 'native' })
+    const { remarks } = await init(place, inCluster)
+    expect(remarks).toEqual([expect.stringMatching(/in spite of MutatingAdmissionPolicy.*\(build it by regctl build/)])
+  })
+
+  test('where no grant could mend the order, regctl build is the builder', async () => {
     using place = workplace({ 'skaffold.yaml': MAIN }, { ...cluster, admission: 'native', mutation: { served: [] } })
     const { remarks } = await init(place, inCluster)
-    expect(remarks).toEqual([expect.stringMatching(/loses the race to send the context.*\(build it by regctl build/)])
+    expect(remarks).toEqual([expect.stringContaining('regctl build builds there')])
+    expect(place.read('skaffold.yaml')).toContain('buildCommand: regctl build --build-namespace builds\n')
+    expect(await checked(place, inCluster)).toMatchObject({
+      problems: [],
+      ways: ['builds in namespace "builds": regctl build'],
+    })
+    expect(await init(place)).toMatchObject({ goal: { builder: 'in-cluster', buildNamespace: 'builds' } })
   })
 
   test.each<[string, Cluster, string]>([
@@ -250,12 +262,6 @@ describe('check', () => {
       /^in namespace "builds" container istio-proxy starts before.* \| regctl grant builds/,
     ],
     [
-      'the proxy first, and no policy that could be made',
-      { admission: 'native', mutation: { served: [] } },
-      {},
-      /has no MutatingAdmissionPolicy that could put it first \| build it by regctl build: custom:/,
-    ],
-    [
       'the proxy first in spite of the policy',
       { admission: 'native' },
       {},
@@ -301,6 +307,18 @@ describe('check', () => {
     ],
   ])('%s', async (_, given, more, expected) => {
     expect(await say(given, more)).toMatch(expected)
+  })
+
+  test('a plain build with the proxy first, where no policy could be made', async () => {
+    const text = `${MAIN}  cluster: {namespace: builds}\n`
+    using place = workplace({ 'skaffold.yaml': text }, { ...cluster, admission: 'native', mutation: { served: [] } })
+    const { problems } = await checked(place, {}, 'localhost:5000/example')
+    expect(problems).toMatchObject([
+      {
+        what: expect.stringContaining('has no MutatingAdmissionPolicy that could put it first'),
+        fix: expect.stringMatching(/^regctl skaffold-init/),
+      },
+    ])
   })
 
   test('the order is of no matter to a custom builder, which is the way then', async () => {

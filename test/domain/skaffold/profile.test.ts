@@ -25,6 +25,47 @@ const cache = { repo: 'localhost:5000/example/cache' }
 const images = { image: 'kaniko:1', initImage: 'busybox:1' }
 const cluster = { namespace: 'builds' }
 
+describe('in the cluster, by regctl build', () => {
+  const own = { ...options, cluster: { namespace: 'builds', labels: {}, annotations: {}, ownBuilder: true as const } }
+  const command = 'regctl build --build-namespace builds'
+  const custom = (buildCommand: string, path = 'Dockerfile') => ({
+    buildCommand,
+    dependencies: { dockerfile: { path } },
+  })
+  test.each<[string, unknown, unknown]>([
+    ['an artifact that says nothing', { image: 'a' }, { image: 'a', custom: custom(command) }],
+    [
+      'a Dockerfile with what belongs to it',
+      { image: 'a', docker: { dockerfile: 'D', target: 't', buildArgs: { x: "it's", y: null, z: 1 } } },
+      {
+        image: 'a',
+        custom: custom(
+          String.raw`${command} --file D --target t --build-arg 'x=it'\''s' --build-arg y --build-arg z=1`,
+          'D',
+        ),
+      },
+    ],
+    [
+      'Kaniko with an image of its own',
+      { image: 'a', kaniko: { image: 'k:1', initImage: 'i' } },
+      { image: 'a', custom: custom(`${command} --builder-image k:1`) },
+    ],
+    [
+      'a builder of the user',
+      { image: 'a', custom: { buildCommand: 'x' } },
+      { image: 'a', custom: { buildCommand: 'x' } },
+    ],
+  ])('%s', (_, artifact, expected) => {
+    expect(withProfile({ artifacts: [artifact], local: {} }, own)).toEqual({ artifacts: [expected], cluster })
+  })
+
+  test('as the service account that is granted', () => {
+    const wanted = { ...own, cluster: { ...own.cluster, serviceAccount: 'ci' } }
+    const build = withProfile({ artifacts: [{ image: 'a' }], local: {} }, wanted)
+    expect(JSON.stringify(build)).toContain('--build-namespace builds --service-account ci"')
+  })
+})
+
 describe('in the cluster', () => {
   test.each<[string, unknown, unknown]>([
     ['an artifact that says nothing', { image: 'a' }, { image: 'a', kaniko: { ...images, cache } }],
