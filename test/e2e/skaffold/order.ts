@@ -1,4 +1,4 @@
-import { kubectlOk } from '../cluster.ts'
+import { kubectlOk, regctlOk } from '../cluster.ts'
 import { images } from '../images.ts'
 
 /** The init containers of a pod as Skaffold makes it for Kaniko, as the cluster admits it; nothing is started. */
@@ -22,4 +22,10 @@ export async function policiesOf(namespace: string): Promise<readonly string[]> 
   const kinds = 'mutatingadmissionpolicies,mutatingadmissionpolicybindings'
   const found = await kubectlOk(['get', kinds, '-l', `regctl.dev/grant=${namespace}`, '-o', 'name'])
   return found.split('\n').filter((line) => line !== '')
+}
+
+/** What else `up` finds to do is no matter: namespaces of other suites may go meanwhile. */
+export async function policiesChangedByUp(): Promise<readonly string[]> {
+  const { changed } = JSON.parse(await regctlOk(['up', '--json'])) as { readonly changed: readonly string[] }
+  return changed.filter((line) => line.startsWith('Mutating'))
 }
