@@ -253,8 +253,10 @@ describe('it leaves nothing', () => {
 })
 
 describe('what is in the way is said', () => {
-  const start = (...more: readonly string[]) =>
-    regctl(['dev-forward', '--mode', 'proxy', '--port', String(PORT), ...flags, ...more])
+  const start = (image?: string) => {
+    const others = image === undefined ? flags : ['--proxy-image', image, ...flags.slice(2)]
+    return regctl(['dev-forward', '--mode', 'proxy', '--port', String(PORT), ...others])
+  }
 
   test('a port that another process has', async () => {
     const server = net.createServer().listen(PORT, '127.0.0.1')
@@ -266,11 +268,11 @@ describe('what is in the way is said', () => {
   })
 
   test('an image that is not there, one without a proxy, and no engine', async () => {
-    const missing = await start('--proxy-image', 'localhost:9/no/such:image')
+    const missing = await start('localhost:9/no/such:image')
     expect([missing.exitCode, missing.stderr]).toEqual([3, expect.stringContaining('"localhost:9/no/such:image"')])
     expect(missing.stderr).toContain('--proxy-image IMAGE')
     await docker.run(['import', small, 'no-proxy:1'])
-    const empty = await start('--proxy-image', 'no-proxy:1')
+    const empty = await start('no-proxy:1')
     expect([empty.exitCode, empty.stderr]).toEqual([3, expect.stringMatching(/PROXY_FAILED/)])
     expect(empty.stderr).toContain('"envoy"')
     await nothingLeft()

@@ -1,7 +1,7 @@
 import type { Containers } from '../../ports.ts'
 import { afterwards, supervise } from '../exec.ts'
-import { isGone, ownerOf } from './owner.ts'
 import { mountedDirectory } from './mounted-directory.ts'
+import { isGone, ownerOf } from './owner.ts'
 
 export const containers: Containers = {
   directory: mountedDirectory,

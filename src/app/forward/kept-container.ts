@@ -51,13 +51,13 @@ export class KeptContainer {
       const startedAt = clock.now()
       const container = run()
       const said = await this.#watch(container)
+      const why = `the proxy's container ended: ${lastWords(said ?? 'it did not answer in time')}`
+      if (!signal.aborted) this.#become(why)
       await container.stop()
       if (signal.aborted) break
-      const why = `the proxy's container ended: ${lastWords(said ?? 'it did not answer in time')}`
       this.#first.reject(
         preconditionError('PROXY_FAILED', why, { suggestions: ['regctl dev-forward --mode mesh', 'docker info'] }),
       )
-      this.#become(why)
       failures = failuresAfter(failures, clock.now() - startedAt)
       await clock.sleep(pauseAfter(failures), signal).catch(() => {})
     }

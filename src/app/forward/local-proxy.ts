@@ -55,14 +55,20 @@ export class LocalProxy implements Listener {
       return options.options.report()
     })
     proxy = new LocalProxy(options, bound, files, await ports.containers.owner())
+    const container = proxy.#container
+    const stop = (): void => void container.close()
+    ports.signal.addEventListener('abort', stop)
     try {
-      await proxy.#container.started
+      await container.started
       return proxy
     } catch (error) {
       await proxy.close()
+      ports.signal.throwIfAborted()
       // Somebody else may have been faster.
       await freePort(options, bound.port)
       throw error
+    } finally {
+      ports.signal.removeEventListener('abort', stop)
     }
   }
 
@@ -93,7 +99,11 @@ export class LocalProxy implements Listener {
     this.#forget = this.#mesh.identity.onChange(() => this.#settle())
     this.#meter = new ProxyMeter({ programs, clock, socket: files.adminSocket, failing: () => void this.#lookAgain() })
     const answers = async () => (await programs.askSocket(files.adminSocket, '/ready'))?.status === 200
-    this.#container = new KeptContainer({ clock, run, answers, changed: () => this.#settle() })
+    const changed = (): void => {
+      if (this.#container.trouble !== undefined) this.#meter.startAnew()
+      this.#settle()
+    }
+    this.#container = new KeptContainer({ clock, run, answers, changed })
   }
 
   traffic(): Traffic {
@@ -123,7 +133,6 @@ export class LocalProxy implements Listener {
     const news = await this.#news().catch((error: unknown) => ({ ready: false, detail: (error as Error).message }))
     if (this.#end.signal.aborted) return
     const reconnected = news.ready && !this.#ready && this.#wasReady
-    if (this.#container.trouble !== undefined) this.#meter.startAnew()
     this.#ready = news.ready
     this.#wasReady ||= news.ready
     this.#options.tell({ ...news, reconnected })
