@@ -26,7 +26,7 @@ export const forwardFlags = {
     default: 'auto' as const,
   })(),
   identity: Flags.string({
-    summary: 'Service account to be in mesh mode; found where there is one to find.',
+    summary: 'Service account to be in mesh and proxy mode; found where there is one to find.',
     helpValue: 'NAMESPACE[/ACCOUNT]',
   }),
   gateway: Flags.string({
@@ -40,7 +40,7 @@ export const forwardFlags = {
     parse: async (text) => imageName(text),
   }),
   'certificate-lifetime': Flags.string({
-    summary: 'How long a certificate of mesh mode is good for, 1m to 1h; it is renewed in time.',
+    summary: 'How long a certificate of these modes is good for, 1m to 1h; it is renewed in time.',
     helpValue: 'DURATION',
     default: '1h',
   }),

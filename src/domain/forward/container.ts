@@ -24,7 +24,7 @@ export type ProxyContainer = {
 export const OWNER_LABEL = 'regctl.dev/forward'
 
 /** Istio's proxy image; any with a current Envoy does. */
-export const PROXY_IMAGE = 'docker.io/istio/proxyv2:1.31.0'
+export const PROXY_IMAGE = 'docker.io/istio/proxyv2:1.31.1'
 
 /** Arguments for docker and podman alike. Attached, so that the engine's program passes signals on. */
 export function runProxyArgs({ rootless }: Engine, container: ProxyContainer): readonly string[] {
