@@ -18,6 +18,7 @@ import {
   firstLine,
   foreground,
   layer,
+  memory,
   processTree,
   push,
   ready,
@@ -26,6 +27,7 @@ import {
 } from './forward/kit.ts'
 import { importProxyImage } from './forward/proxy-image.ts'
 import { replacedDuringPush } from './forward/replaced.ts'
+import { stalledPulls } from './forward/stalled.ts'
 import { upFlags } from './images.ts'
 
 const TEAM = 'e2e-forward-proxy'
@@ -126,6 +128,21 @@ describe('the registry on localhost', () => {
     const { connections, bytes } = (await reportOf(PORT)) ?? {}
     expect(connections?.refused).toBe(6)
     expect(bytes?.up).toBe(before?.bytes.up)
+  })
+
+  test('clients that take nothing of a layer cost little memory and nobody else the way', async () => {
+    await using _forward = await foreground(PORT, ...flags)
+    const digest = await push(image('team/app:2'), small)
+    const [name = ''] = await containers()
+    const pid = Number((await docker.run(['inspect', '--format', '{{.State.Pid}}', name])).stdout)
+    const before = await memory(pid)
+    const stalled = await stalledPulls(PORT, 'team/app', '2', 20)
+    await pause(2_000)
+    // Kept in memory they would be 400 MiB.
+    expect((await memory(pid)) - before).toBeLessThan(40)
+    expect((await crane('digest', image('team/app:2'))).stdout).toBe(digest)
+    for (const socket of stalled) socket.destroy()
+    await expect.poll(async () => (await reportOf(PORT))?.connections.open, { timeout: 10_000 }).toBeLessThan(2)
   })
 
   test("another workload's certificate at the registry's address gets no request", async () => {

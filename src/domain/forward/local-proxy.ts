@@ -12,6 +12,8 @@ export const ADMIN_SOCKET = 'admin.sock'
 
 /** Of connections, and of requests that wait. */
 const MOST = 10_000
+/** Of a connection on either side: what a client that takes nothing costs. More made no transfer faster. */
+const BUFFER = 256 * 1024
 
 export type LocalProxy = {
   readonly port: number
@@ -46,6 +48,7 @@ export function localProxyBootstrap({ port, addresses, names }: LocalProxy): Jso
         address: socketAddress(host, port),
         // Two processes must not have one port.
         enable_reuse_port: false,
+        per_connection_buffer_limit_bytes: BUFFER,
         filter_chains: [{ filters: [connectionManager(names)] }],
       })),
       clusters: [
@@ -82,6 +85,7 @@ export function clusterFile({ host, port, sni, principal }: MeshTarget): Readonl
     name: 'registry',
     type: 'STRICT_DNS',
     connect_timeout: '5s',
+    per_connection_buffer_limit_bytes: BUFFER,
     // Requests that wait for a registry that is away count as retries.
     circuit_breakers: { thresholds: [limits] },
     // A connection whose other end vanished, as after a sleep, is found out by this.
