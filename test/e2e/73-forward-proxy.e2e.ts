@@ -10,7 +10,7 @@ import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
 import { developerOf, grantTo, INGRESS, type Stage } from './developers/stage.ts'
 import { accountIdentity } from './developers/workstation.ts'
 import { kubeconfigOf } from './forward/developer.ts'
-import { type Docker, startDocker } from './forward/docker.ts'
+import type { Docker } from './forward/docker.ts'
 import { impostor } from './forward/impostor.ts'
 import {
   alive,
@@ -25,7 +25,7 @@ import {
   reportOf,
   slowUpload,
 } from './forward/kit.ts'
-import { importProxyImage } from './forward/proxy-image.ts'
+import { type ProxyEngine, proxyEngine } from './forward/proxy-engine.ts'
 import { replacedDuringPush } from './forward/replaced.ts'
 import { stalledPulls } from './forward/stalled.ts'
 import { upFlags } from './images.ts'
@@ -34,37 +34,31 @@ const TEAM = 'e2e-forward-proxy'
 const CI = 'e2e-forward-proxy-ci'
 const PORT = 5120
 const image = (name: string) => `localhost:${PORT}/${name}`
-const BEFORE = { ...process.env }
+const BEFORE = process.env.XDG_RUNTIME_DIR
 
 let directory: string
 let stage: Stage
+let engine: ProxyEngine
 let docker: Docker
 let flags: readonly string[]
 let small: string
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'regctl-proxy-'))
-  ;[stage, docker] = await Promise.all([developerOf(TEAM, CI), startDocker()])
-  const proxyImage = await importProxyImage(docker)
-  const config = await kubeconfigOf(directory, 'ada@example.org', TEAM)
-  flags = ['--proxy-image', proxyImage, '--kubeconfig', config]
+  ;[stage, engine] = await Promise.all([developerOf(TEAM, CI), proxyEngine()])
+  docker = engine.docker
+  flags = [...engine.flags, '--kubeconfig', await kubeconfigOf(directory, 'ada@example.org', TEAM)]
   small = await layer(directory, 20)
-  Object.assign(process.env, {
-    DOCKER_HOST: docker.host,
-    PATH: `${docker.path}:${process.env.PATH}`,
-    XDG_STATE_HOME: join(directory, 'state'),
-    XDG_RUNTIME_DIR: directory,
-  })
+  process.env.XDG_STATE_HOME = join(directory, 'state')
+  process.env.XDG_RUNTIME_DIR = directory
 }, 120_000)
 
 afterAll(async () => {
   await regctl(['dev-forward', '--stop'])
-  for (const name of ['DOCKER_HOST', 'PATH', 'XDG_STATE_HOME', 'XDG_RUNTIME_DIR']) {
-    const before = BEFORE[name]
-    if (before === undefined) delete process.env[name]
-    else process.env[name] = before
-  }
-  await docker[Symbol.asyncDispose]()
+  delete process.env.XDG_STATE_HOME
+  if (BEFORE === undefined) delete process.env.XDG_RUNTIME_DIR
+  else process.env.XDG_RUNTIME_DIR = BEFORE
+  await engine[Symbol.asyncDispose]()
   await kubectlOk(['delete', 'namespace', '--ignore-not-found', '--wait=false', TEAM, CI])
   await rm(directory, { recursive: true, force: true })
 })
@@ -204,7 +198,7 @@ describe('what comes and goes', () => {
     const bob = ['--kubeconfig', await kubeconfigOf(directory, 'bob@example.org', TEAM)]
     await kubectlOk(['patch', 'configmap', 'developer-access', '-n', REGISTRY, '-p', '{"data":{"addresses":""}}'])
     try {
-      await using _forward = await foreground(PORT, ...flags.slice(0, 2), ...bob)
+      await using _forward = await foreground(PORT, ...engine.flags, ...bob)
       expect(await reportOf(PORT)).toMatchObject({
         identity: `${TEAM}/${account}`,
         detail: expect.stringContaining('a port-forward to the gateway'),
@@ -271,8 +265,8 @@ describe('it leaves nothing', () => {
 
 describe('what is in the way is said', () => {
   const start = (image?: string) => {
-    const others = image === undefined ? flags : ['--proxy-image', image, ...flags.slice(2)]
-    return regctl(['dev-forward', '--mode', 'proxy', '--port', String(PORT), ...others])
+    const others = flags.map((flag, index) => (flags[index - 1] === '--proxy-image' ? (image ?? flag) : flag))
+    return regctl(['dev-forward', '--port', String(PORT), ...others])
   }
 
   test('a port that another process has', async () => {
@@ -293,7 +287,7 @@ describe('what is in the way is said', () => {
     expect([empty.exitCode, empty.stderr]).toEqual([3, expect.stringMatching(/PROXY_FAILED/)])
     expect(empty.stderr).toContain('"envoy"')
     await nothingLeft()
-    const off = await regctl(['dev-forward', '--mode', 'proxy', ...flags], { env: { DOCKER_HOST: 'unix:///nowhere' } })
+    const off = await regctl(['dev-forward', ...flags], { env: { DOCKER_HOST: 'unix:///nowhere' } })
     expect([off.exitCode, off.stderr]).toEqual([3, expect.stringContaining('"docker" does not answer')])
   })
 })
