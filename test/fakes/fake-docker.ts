@@ -12,11 +12,9 @@ const end = (code, out, err) => { if (out) console.log(out); if (err) console.er
 const after = (name, from = 0) => args[args.indexOf(name, from) + 1]
 fs.appendFileSync(join(directory, 'log'), args.join(' ') + '\\n')
 switch (args[0] === 'image' ? 'image inspect' : args[0]) {
-  case 'version':
-    if (flag('down')) end(1, '', 'Cannot connect to the Docker daemon')
-    end(0, JSON.stringify({ Client: { Os: 'linux' }, Server: { Os: flag('vm') ? 'windows' : 'linux' } }))
+  case 'version': end(0, JSON.stringify({ Client: { Os: 'linux' }, Server: { Os: 'linux' } }))
   case 'context': end(0, 'unix:///var/run/docker.sock')
-  case 'info': end(0, flag('rootless') ? '["name=rootless"]' : '["name=seccomp"]')
+  case 'info': end(0, '["name=seccomp"]')
   case 'image inspect': end(flag('no-image') ? 1 : 0)
   case 'pull': end(1, '', 'pull access denied')
   case 'ps': end(0, fs.readdirSync(containers).join('\\n'))
@@ -56,7 +54,7 @@ switch (args[0] === 'image' ? 'image inspect' : args[0]) {
 
 export type FakeDocker = AsyncDisposable & {
   readonly directory: string
-  /** How it is: `down`, `vm`, `rootless`, `no-image`, `broken`, or with connections that `fail`. */
+  /** How it is: with `no-image`, with a `broken` one, or with connections that `fail`. */
   readonly be: (how: string, is?: boolean) => Promise<void>
   /** Names and processes of its containers. */
   readonly containers: () => Promise<readonly { readonly name: string; readonly pid: number; readonly owner: string }[]>

@@ -5,6 +5,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { preconditionError } from '../../errors.ts'
 import type { MountedDirectory } from '../../ports.ts'
+import { afterwards } from '../exec.ts'
 import { isGone, ownerOf } from './owner.ts'
 
 const PREFIX = 'regctl-'
@@ -19,6 +20,7 @@ const places = (): readonly string[] => [
 export async function mountedDirectory(...inside: readonly string[]): Promise<MountedDirectory> {
   await Promise.all(places().map(sweep))
   const path = await make()
+  const remove = afterwards(['rm', '-rf', path])
   const servers: Server[] = []
   for (const name of inside) await mkdir(join(path, name), { mode: 0o700 })
   return {
@@ -47,7 +49,7 @@ export async function mountedDirectory(...inside: readonly string[]): Promise<Mo
         server.closeAllConnections()
         server.close()
       }
-      await rm(path, { recursive: true, force: true })
+      await remove()
     },
   }
 }

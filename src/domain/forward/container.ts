@@ -39,7 +39,8 @@ export function runProxyArgs({ rootless }: Engine, container: ProxyContainer): r
     ...['--log-driver', 'json-file', '--log-opt', 'max-size=10m'],
     ...['--volume', `${directories.config}:${PROXY_CONFIG}:ro`, '--volume', `${directories.state}:${PROXY_STATE}`],
     ...['--entrypoint', 'envoy', image, '--config-path', `${PROXY_CONFIG}/${BOOTSTRAP_FILE}`],
-    ...['--log-level', 'warning', '--disable-hot-restart'],
+    // Its log is for those who look: by default it is ten seconds late.
+    ...['--log-level', 'warning', '--file-flush-interval-msec', '1000', '--disable-hot-restart'],
   ]
 }
 

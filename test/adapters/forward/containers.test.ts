@@ -53,6 +53,7 @@ test('a SIGKILL of this process ends it and clears up, too', async () => {
   const module = join(import.meta.dirname, '../../../src/adapters/forward/containers.ts')
   const script = `import { containers } from ${JSON.stringify(module)}
 containers.run(${JSON.stringify(runs())}, ${JSON.stringify(last())})
+await containers.directory('config')
 setInterval(() => {}, 1000)`
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' })
   const over = once(child, 'exit')
@@ -64,7 +65,7 @@ setInterval(() => {}, 1000)`
     await over
   }
   await expect.poll(() => isAlive(pidOf()), { timeout: 5_000 }).toBe(false)
-  await expect.poll(() => existsSync(join(directory, 'over')), { timeout: 5_000 }).toBe(true)
+  await expect.poll(() => readdirSync(directory).sort(), { timeout: 5_000 }).toEqual(['over', 'pid'])
 }, 20_000)
 
 test('a directory for this user alone, whose files are whole or not there', async () => {
