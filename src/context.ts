@@ -73,18 +73,36 @@ export async function backgroundPorts(): Promise<BackgroundPorts> {
 export async function connectForward(
   options: ConnectOptions,
 ): Promise<ForwardPorts & BackgroundPorts & { readonly log?: string }> {
-  const [ports, background, { ClusterPortForwards }, { ClusterAccounts }, { mesh }, { programs }, { LOG_VARIABLE }] =
-    await Promise.all([
-      connect(options),
-      backgroundPorts(),
-      import('./adapters/kube/port-forwards.ts'),
-      import('./adapters/kube/accounts.ts'),
-      import('./adapters/mesh/mesh.ts'),
-      import('./adapters/forward/programs.ts'),
-      import('./adapters/forward/daemons.ts'),
-    ])
+  const [
+    ports,
+    background,
+    { ClusterPortForwards },
+    { ClusterAccounts },
+    { mesh },
+    { programs },
+    { containers },
+    { LOG_VARIABLE },
+  ] = await Promise.all([
+    connect(options),
+    backgroundPorts(),
+    import('./adapters/kube/port-forwards.ts'),
+    import('./adapters/kube/accounts.ts'),
+    import('./adapters/mesh/mesh.ts'),
+    import('./adapters/forward/programs.ts'),
+    import('./adapters/forward/containers.ts'),
+    import('./adapters/forward/daemons.ts'),
+  ])
   const log = process.env[LOG_VARIABLE]
   const cluster = { ...options, clock: ports.clock }
   const [forwards, accounts] = [new ClusterPortForwards(cluster), new ClusterAccounts(cluster)]
-  return { ...ports, ...background, forwards, accounts, mesh, programs, ...(log === undefined ? {} : { log }) }
+  return {
+    ...ports,
+    ...background,
+    forwards,
+    accounts,
+    mesh,
+    programs,
+    containers,
+    ...(log === undefined ? {} : { log }),
+  }
 }

@@ -173,8 +173,13 @@ export type Listener = {
   close(): Promise<void>
 }
 
+/** A port that only programs of ours are told of. */
+export type Relay = { readonly host: string; readonly port: number; close(): Promise<void> }
+
 /** TCP ports of this machine that lead somewhere. */
 export interface Listeners {
+  /** Every connection as it is, whoever it is from. */
+  relay(connect: (signal: AbortSignal) => Promise<Duplex>): Promise<Relay>
   /** @throws conflict error PORT_TAKEN with the holder in `details` */
   listen(options: ListenOptions): Promise<Listener>
   holder(port: number): Promise<PortHolder | undefined>
@@ -217,8 +222,37 @@ export interface Programs {
     argv: readonly string[],
     options: { readonly env: Readonly<Record<string, string>>; readonly signal: AbortSignal; readonly quiet: boolean },
   ): Promise<number>
-  /** One GET of the Docker Engine API over its socket. */
-  engine(socket: string, path: string): Promise<HttpResponse | undefined>
+  /** One GET over a socket of this machine; undefined where nobody answers. */
+  askSocket(socket: string, path: string): Promise<HttpResponse | undefined>
+}
+
+/** A directory for a container, that this user alone reads, in memory where the machine can. */
+export type MountedDirectory = {
+  readonly path: string
+  /** Each file is there as a whole or not at all. */
+  write(files: Readonly<Record<string, string>>): Promise<void>
+  /** Answers every request on a socket of that name with JSON. */
+  answer(socket: string, content: () => Promise<unknown>): Promise<void>
+  remove(): Promise<void>
+}
+
+export type RunningContainer = {
+  /** Resolves to the end of what it said on stderr. */
+  readonly ended: Promise<string>
+  /** Also what is left of one that ended. */
+  stop(): Promise<void>
+}
+
+/** What containers of ours take, beside an engine that is asked by its command line. */
+export interface Containers {
+  /** With these directories in it. What processes that are gone left is removed. */
+  directory(...inside: readonly string[]): Promise<MountedDirectory>
+  /** Tells this process from all others, for labels. */
+  owner(): Promise<string>
+  /** Whether that was a process of this user's that is gone. */
+  isGone(owner: string): Promise<boolean>
+  /** Runs the first attached for as long as this process lives, and the second when it is over, however that comes. */
+  run(argv: readonly string[], last: readonly string[]): RunningContainer
 }
 
 /** The files regctl ships. */
@@ -287,6 +321,7 @@ export type ForwardPorts = Ports & {
   readonly mesh: Mesh
   readonly listeners: Listeners
   readonly programs: Programs
+  readonly containers: Containers
 }
 
 /** A build context on its way: what it sends, and the path of the Dockerfile in it. */

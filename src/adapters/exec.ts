@@ -85,6 +85,23 @@ export function supervise(argv: readonly string[], take: (text: string) => void)
   }
 }
 
+/** Runs the program when this process is gone, however it ends; or when told to, which resolves once that is done. */
+export function afterwards(argv: readonly string[]): () => Promise<void> {
+  const wait = 'trap "" TERM INT HUP; read -r _; exec "$@" >/dev/null 2>&1'
+  const child = execa('sh', ['-c', wait, 'sh', ...argv], {
+    reject: false,
+    stdin: 'pipe',
+    stdout: 'ignore',
+    stderr: 'ignore',
+    detached: true,
+  })
+  child.stdin.on('error', () => {})
+  return async () => {
+    child.stdin.end()
+    await child
+  }
+}
+
 /** Runs a program on our own terminal and gives its exit code, by the shell's rules where a signal ended it. */
 export async function attach(
   argv: readonly string[],

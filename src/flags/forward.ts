@@ -26,7 +26,7 @@ export const forwardFlags = {
     default: 'auto' as const,
   })(),
   identity: Flags.string({
-    summary: 'Service account to be in mesh mode; found where there is one to find.',
+    summary: 'Service account to be in mesh and proxy mode; found where there is one to find.',
     helpValue: 'NAMESPACE[/ACCOUNT]',
   }),
   gateway: Flags.string({
@@ -34,8 +34,13 @@ export const forwardFlags = {
     helpValue: 'HOST:PORT',
     parse: async (text) => gatewayAddress(text),
   }),
+  'proxy-image': Flags.string({
+    summary: "Image of proxy mode's container, with an envoy on its PATH (Istio's).",
+    helpValue: 'IMAGE',
+    parse: async (text) => imageName(text),
+  }),
   'certificate-lifetime': Flags.string({
-    summary: 'How long a certificate of mesh mode is good for, 1m to 1h; it is renewed in time.',
+    summary: 'How long a certificate of these modes is good for, 1m to 1h; it is renewed in time.',
     helpValue: 'DURATION',
     default: '1h',
   }),
@@ -70,6 +75,7 @@ type Parsed = {
   readonly identity?: string | undefined
   readonly gateway?: string | undefined
   readonly 'certificate-lifetime': string
+  readonly 'proxy-image'?: string | undefined
   readonly port?: number | undefined
   readonly address?: readonly string[] | undefined
 }
@@ -81,6 +87,7 @@ export function forwardInput({ mode, transport, namespace, port, address, identi
     transport,
     namespace,
     lifetimeSeconds: lifetime(flags['certificate-lifetime']),
+    ...(flags['proxy-image'] === undefined ? {} : { proxyImage: flags['proxy-image'] }),
     ...(identity === undefined ? {} : { identity: identityOf(identity) }),
     ...(gateway === undefined ? {} : { gateway }),
     ...(port === undefined ? {} : { port }),
@@ -107,6 +114,12 @@ function gatewayAddress(text: string): string {
   const [, port = ''] = /^(?:[^\s:/[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/.exec(text) ?? []
   if (Number(port) >= 1 && Number(port) <= 65_535) return text
   throw usageError('INVALID_ADDRESS', `"${text}" is not HOST:PORT`, { suggestions: ['--gateway 192.0.2.1:15443'] })
+}
+
+/** It stands among the engine's own arguments. */
+function imageName(text: string): string {
+  if (/^[a-z0-9][\w./:@-]*$/i.test(text)) return text
+  throw usageError('INVALID_IMAGE', `"${text}" is not the name of an image`)
 }
 
 /** The command behind `--`; everything else has to be a flag. */

@@ -26,7 +26,13 @@ const args: Readonly<Record<string, readonly string[]>> = {
   'port-forward, by kubectl': ['--mode', 'port-forward', '--transport', 'kubectl'],
   'port-forward, by WebSocket': ['--mode', 'port-forward', '--transport', 'websocket'],
   mesh: ['--mode', 'mesh'],
-  proxy: ['--mode', 'proxy'],
+  proxy: [
+    '--mode',
+    'proxy',
+    ...(process.env.REGCTL_BENCH_PROXY_IMAGE === undefined
+      ? []
+      : ['--proxy-image', process.env.REGCTL_BENCH_PROXY_IMAGE]),
+  ],
 }
 
 /** Those of `regctl dev-forward`, and what they are measured against. */

@@ -20,6 +20,7 @@ import {
   reportOf,
 } from './forward/kit.ts'
 import { replacedDuringPush } from './forward/replaced.ts'
+import { stalledPulls } from './forward/stalled.ts'
 import { upFlags } from './images.ts'
 
 const TEAM = 'e2e-forward'
@@ -73,18 +74,8 @@ describe.each([
   test('clients that take nothing of a layer cost no memory and nobody else the way', async () => {
     await using forward = await foreground(port, '--transport', transport)
     const digest = await push(image('2'), small)
-    const url = `${base}/v2/${REPOSITORY}-${transport}/manifests/2`
-    const accept = 'Accept: application/vnd.oci.image.manifest.v1+json'
-    const manifest = (await (await fetch(url, { headers: { accept: accept.slice(8) } })).json()) as {
-      layers: { digest: string }[]
-    }
-    const blob = `GET /v2/${REPOSITORY}-${transport}/blobs/${manifest.layers[0]?.digest} HTTP/1.1\r\nHost: localhost:${port}\r\n\r\n`
     const before = await memory(forward.pid, 'VmRSS')
-    const stalled = Array.from({ length: 20 }, () => {
-      const socket = net.connect(port, '127.0.0.1').pause()
-      socket.write(blob)
-      return socket
-    })
+    const stalled = await stalledPulls(port, `${REPOSITORY}-${transport}`, '2', 20)
     // One that comes before anything shows, and one that comes later.
     const early = crane('digest', image('2'))
     await pause(2_000)

@@ -3,7 +3,8 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Daemons, ForwardRecord } from '../../ports.ts'
-import { background, run } from '../exec.ts'
+import { background } from '../exec.ts'
+import { startOf } from './owner.ts'
 
 const LOG_KEPT = 1024 * 1024
 const STOP_LIMIT = 10_000
@@ -109,16 +110,3 @@ async function forget(record: ForwardRecord): Promise<void> {
 
 const isAlive = async (record: ForwardRecord): Promise<boolean> =>
   record.started !== '' && (await startOf(record.pid)) === record.started
-
-/** When the process started, in whatever form the system tells it; empty where there is no such process. */
-async function startOf(pid: number): Promise<string> {
-  if (process.platform === 'linux') {
-    const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-    // Fields are counted from behind the name, which may hold anything; the 22nd is the start in ticks since boot.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    const zombie = fields[0] === 'Z' || fields[0] === 'X'
-    const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '')
-    return fields[19] === undefined || zombie ? '' : `${fields[19]} ${boot.trim()}`
-  }
-  return (await run(['ps', '-o', 'lstart=', '-p', String(pid)]))?.stdout.trim() ?? ''
-}

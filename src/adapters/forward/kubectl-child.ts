@@ -3,16 +3,10 @@ import net, { type Socket } from 'node:net'
 import type { V1Pod } from '@kubernetes/client-node'
 import { type Supervised, supervise } from '../exec.ts'
 import { forwardedPort, type KubectlTarget, kubectlTrouble, portForwardArgs } from '../kubectl.ts'
+import { ownAddress } from './own-address.ts'
 import { StallWatch } from './stall-watch.ts'
 
 const START_LIMIT = 20_000
-
-/** Somewhere in 127.0.0.0/8: kubectl checks no Host header, and a page that guesses ports would have to guess this too. */
-export function ownAddress(platform: NodeJS.Platform, random: () => number = Math.random): string {
-  if (platform !== 'linux') return '127.0.0.1'
-  const part = (): number => 1 + Math.floor(random() * 253)
-  return `127.${part()}.${part()}.${part()}`
-}
 
 /** One run of `kubectl port-forward`. */
 export class KubectlChild {

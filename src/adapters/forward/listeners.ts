@@ -7,10 +7,11 @@ import type { Listener, Listeners, ListenOptions } from '../../ports.ts'
 import { run } from '../exec.ts'
 import { requestOver } from '../kube/http-over-stream.ts'
 import { openListener } from './listener.ts'
+import { openRelay } from './relay.ts'
 
 const ASK_LIMIT = 2_000
 
-export const listeners: Listeners = { listen, holder, ask }
+export const listeners: Listeners = { listen, holder, ask, relay: openRelay }
 
 async function listen(options: ListenOptions): Promise<Listener> {
   try {

@@ -3,19 +3,19 @@ import type { Programs } from '../../ports.ts'
 import { attach, run } from '../exec.ts'
 import { requestOver } from '../kube/http-over-stream.ts'
 
-const ENGINE_LIMIT = 10_000
+const SOCKET_LIMIT = 10_000
 
 export const programs: Programs = {
   run,
   attach,
-  async engine(path, request) {
+  async askSocket(path, request) {
     const socket = net.connect({ path })
     socket.on('error', () => {})
     try {
       return await requestOver(
         socket,
-        { method: 'GET', path: request, host: 'docker' },
-        AbortSignal.timeout(ENGINE_LIMIT),
+        { method: 'GET', path: request, host: 'localhost' },
+        AbortSignal.timeout(SOCKET_LIMIT),
       )
     } catch {
       return undefined

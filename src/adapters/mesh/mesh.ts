@@ -3,6 +3,7 @@ import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from 'node:tls'
 import type { IdentityMaterial } from '../../domain/forward/identity.ts'
+import { placeOf } from '../../domain/forward/place.ts'
 import { clusterError } from '../../errors.ts'
 import type { Mesh } from '../../ports.ts'
 import { certify, greet } from './authority.ts'
@@ -58,8 +59,3 @@ async function dial(address: string, signal: AbortSignal): Promise<Duplex> {
 }
 
 const reason = (code: string | undefined): string => (code === undefined || code === 'ABORT_ERR' ? 'no answer' : code)
-
-function placeOf(address: string): { readonly host: string; readonly port: number } {
-  const colon = address.lastIndexOf(':')
-  return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) }
-}

@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { Changes } from '../../domain/changes.ts'
 import { ownHosts } from '../../domain/forward/admission.ts'
-import type { ForwardReport, ForwardState } from '../../domain/forward/forward-report.ts'
+import { type ForwardReport, type ForwardState, NO_TRAFFIC } from '../../domain/forward/forward-report.ts'
 import { conflictError } from '../../errors.ts'
-import type { ForwardPorts, Listener, Transport, TransportNews } from '../../ports.ts'
+import type { ForwardPorts, Listener, TransportNews } from '../../ports.ts'
 import type { ForwardPlan } from './plan.ts'
-
-const NO_TRAFFIC = { connections: { open: 0, total: 0, refused: 0, failed: 0 }, bytes: { up: 0, down: 0 } }
 
 /** A way to the registry with a port of this machine's that leads to it. */
 export class Forward {
@@ -20,7 +18,6 @@ export class Forward {
   #reconnects = 0
   #docker: string | undefined
   #listener: Listener | undefined
-  #transport: Transport | undefined
 
   static async open(ports: ForwardPorts, plan: ForwardPlan): Promise<Forward> {
     const forward = new Forward(ports, plan)
@@ -80,7 +77,7 @@ export class Forward {
 
   async close(): Promise<void> {
     this.#state = 'stopped'
-    await Promise.all([this.#listener?.close(), this.#transport?.close()])
+    await this.#listener?.close()
   }
 
   async #open(): Promise<void> {
@@ -90,16 +87,14 @@ export class Forward {
       hosts: [...new Set([...ownHosts(own, addresses), ...ownHosts(way.port)])],
       origins: ownHosts(own, addresses),
     })
-    this.#listener = await this.#ports.listeners.listen({
+    const options = {
       port,
       addresses,
       optional: input.addresses === undefined ? ['::1'] : [],
       names,
-      connect: async (signal) => (await transport).connect(signal),
       report: () => this.report,
-    })
-    const transport = way.open((news) => this.#take(news))
-    this.#transport = await transport
+    }
+    this.#listener = await way.serve(options, (news) => this.#take(news))
     await this.#askMyself()
   }
 

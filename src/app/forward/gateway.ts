@@ -135,7 +135,7 @@ export class Gateway {
     const tried = addresses.length === 0 ? 'it has no address' : [...new Set(failures)].join('; ')
     return clusterError('GATEWAY_UNREACHABLE', `cannot reach the developers' gateway: ${tried}`, {
       suggestions: [
-        'regctl dev-forward --mode mesh --gateway HOST:PORT',
+        'regctl dev-forward --gateway HOST:PORT',
         'ask whoever may: regctl grant NAMESPACE REPOSITORY --developer user:YOU --allow-gateway-forward',
       ],
       details: { addresses },

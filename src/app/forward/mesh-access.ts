@@ -13,7 +13,7 @@ export async function readAccess({ kube }: Pick<ForwardPorts, 'kube'>, namespace
     if (!(cause instanceof RegctlError) || cause.code !== 'FORBIDDEN') throw cause
     throw preconditionError(
       'NO_DEVELOPER_ACCESS',
-      `mesh mode needs the right to get ${describeRef(ref)}, which context "${kube.target.context}" does not have`,
+      `the way in for developers needs the right to get ${describeRef(ref)}, which context "${kube.target.context}" does not have`,
       { suggestions: [askForGrant('NAMESPACE')], details: { mode: 'mesh' }, cause },
     )
   })

@@ -27,18 +27,18 @@ export async function chooseAccount(
     throw noIdentity(
       `context "${kube.target.context}" may become no service account of namespace "${namespace}"`,
       namespace,
-      ['regctl dev-forward --mode mesh --identity NAMESPACE'],
+      ['regctl dev-forward --identity NAMESPACE'],
     )
   if (mine.length === 1) return { namespace, serviceAccount: only }
   throw preconditionError(
     'SEVERAL_IDENTITIES',
     `context "${kube.target.context}" may become ${mine.join(' and ')} of namespace "${namespace}"`,
-    { suggestions: mine.map((name) => `regctl dev-forward --mode mesh --identity ${namespace}/${name}`) },
+    { suggestions: mine.map((name) => `regctl dev-forward --identity ${namespace}/${name}`) },
   )
 }
 
 const noIdentity = (why: string, namespace: string, suggestions: readonly string[] = []): RegctlError =>
-  preconditionError('NO_IDENTITY', `mesh mode needs a service account to be: ${why}`, {
+  preconditionError('NO_IDENTITY', `a developer needs a service account to be: ${why}`, {
     suggestions: [...suggestions, askForGrant(namespace)],
     details: { mode: 'mesh' },
   })

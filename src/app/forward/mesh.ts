@@ -1,5 +1,7 @@
+import type { MeshTarget } from '../../domain/forward/identity.ts'
 import { registryPrincipal, registrySni } from '../../domain/stack/developer-access.ts'
-import type { ForwardPorts } from '../../ports.ts'
+import type { ForwardPorts, TransportNews } from '../../ports.ts'
+import { carried } from './carried.ts'
 import { Gateway } from './gateway.ts'
 import { KnownAccess, readAccess } from './mesh-access.ts'
 import { chooseAccount } from './mesh-account.ts'
@@ -14,30 +16,47 @@ const LIFETIME = 3_600
  * @throws precondition errors NO_DEVELOPER_ACCESS, NO_DEVELOPER_INGRESS, NO_IDENTITY and SEVERAL_IDENTITIES
  */
 export async function meshWay(ports: ForwardPorts, input: ForwardInput): Promise<Way> {
-  const { namespace, transport, gateway: address, lifetimeSeconds: seconds = LIFETIME } = input
+  const { port, identity, open } = await knownMesh(ports, input)
+  return { mode: 'mesh', port, identity, serve: carried(ports, (tell) => open(tell).transport) }
+}
+
+/** Closing the transport closes the others. */
+export type OpenMesh = {
+  readonly transport: MeshTransport
+  readonly gateway: Gateway
+  readonly identity: MeshIdentity
+}
+
+export type KnownMesh = {
+  readonly port: number
+  /** `NAMESPACE/SERVICEACCOUNT` */
+  readonly identity: string
+  /** What the gateway leads to. */
+  readonly target: Pick<MeshTarget, 'sni' | 'principal'>
+  open(tell: (news: TransportNews) => void): OpenMesh
+}
+
+/** What the modes with an identity of the developer's own find before anything is opened. */
+export async function knownMesh(ports: ForwardPorts, input: ForwardInput): Promise<KnownMesh> {
+  const { namespace, transport: choice, gateway: address, lifetimeSeconds: seconds = LIFETIME } = input
   const [read, account] = await inOrder(readAccess(ports, namespace), chooseAccount(ports, input.identity))
   const { port, clusterDomain, trustDomain } = read
+  const target = {
+    sni: registrySni({ namespace, port, clusterDomain }),
+    principal: registryPrincipal({ namespace }, trustDomain),
+  }
   return {
-    mode: 'mesh',
     port,
     identity: `${account.namespace}/${account.serviceAccount}`,
-    open: async (tell) => {
+    target,
+    open: (tell) => {
       const access = new KnownAccess(ports, namespace, read)
-      const gateway = new Gateway(ports, {
-        namespace,
-        access,
-        transport,
-        ...(address === undefined ? {} : { address }),
-      })
-      return new MeshTransport({
-        mesh: ports.mesh,
-        clock: ports.clock,
-        gateway,
-        identity: new MeshIdentity(ports, { account, seconds, access, gateway }),
-        sni: registrySni({ namespace, port, clusterDomain }),
-        principal: registryPrincipal({ namespace }, trustDomain),
-        tell,
-      })
+      const given = address === undefined ? {} : { address }
+      const gateway = new Gateway(ports, { namespace, access, transport: choice, ...given })
+      const identity = new MeshIdentity(ports, { account, seconds, access, gateway })
+      const { mesh, clock } = ports
+      const transport = new MeshTransport({ mesh, clock, gateway, identity, ...target, tell })
+      return { transport, gateway, identity }
     },
   }
 }

@@ -4,6 +4,7 @@ import { preconditionError, RegctlError } from '../../errors.ts'
 import type { ForwardPorts, PodTarget, Right } from '../../ports.ts'
 import { findInstalled, requireInstalled } from '../cluster/installed.ts'
 import { registryPods } from '../cluster/proxy.ts'
+import { carried } from './carried.ts'
 import type { ForwardInput, Way } from './way.ts'
 
 const DEFAULT_PORT = 5000
@@ -28,7 +29,7 @@ export async function portForwardWay(ports: ForwardPorts, input: ForwardInput): 
   return {
     mode: 'port-forward',
     port: target.port,
-    open: async (tell) => (kubectl ? forwards.kubectl(target, tell) : forwards.webSockets(target, tell)),
+    serve: carried(ports, (tell) => (kubectl ? forwards.kubectl(target, tell) : forwards.webSockets(target, tell))),
   }
 }
 

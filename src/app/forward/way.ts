@@ -1,8 +1,9 @@
 import type { ModeChoice, TransportChoice } from '../../domain/forward/mode.ts'
 import { RegctlError } from '../../errors.ts'
-import type { ForwardPorts, Transport, TransportNews } from '../../ports.ts'
+import type { ForwardPorts, Listener, ListenOptions, Transport, TransportNews } from '../../ports.ts'
 import { meshWay } from './mesh.ts'
 import { portForwardWay } from './port-forward.ts'
+import { proxyWay } from './proxy.ts'
 
 export type ForwardInput = {
   readonly namespace: string
@@ -18,6 +19,8 @@ export type ForwardInput = {
   readonly gateway?: string
   /** Of a developer's certificate. */
   readonly lifetimeSeconds?: number
+  /** Of the local proxy; Istio's where not given. */
+  readonly proxyImage?: string
   /** Of a detached forward. */
   readonly log?: string
 }
@@ -29,14 +32,18 @@ export type Way = {
   readonly port: number
   /** `NAMESPACE/SERVICEACCOUNT` whose requests they are, where it matters. */
   readonly identity?: string
-  open(tell: (news: TransportNews) => void): Promise<Transport>
+  /** Opens the port and what it leads to. */
+  serve(options: ServeOptions, tell: (news: TransportNews) => void): Promise<Listener>
 }
+
+export type ServeOptions = Omit<ListenOptions, 'connect'>
 
 type Mode = Exclude<ModeChoice, 'auto'>
 
 const WAYS: Readonly<Record<Mode, (ports: ForwardPorts, input: ForwardInput) => Promise<Way>>> = {
   mesh: meshWay,
   'port-forward': portForwardWay,
+  proxy: proxyWay,
 }
 
 /** What a mode lacks that another may not need. */
@@ -54,13 +61,15 @@ export async function chooseWay(ports: ForwardPorts, input: ForwardInput): Promi
       failures.push(error)
     }
   }
-  const others = (Object.keys(WAYS) as Mode[]).filter((mode) => !modes.includes(mode))
+  // Where proxy mode works mesh mode does, and it would want an image pulled to know.
+  const others = (['mesh', 'port-forward'] as const).filter((mode) => !modes.includes(mode))
   throw failed(failures, await workingModes(ports, input, others))
 }
 
 /** Policies apply to the person in mesh mode, so it comes first; what was given for one mode means that mode. */
-function modesOf({ mode, identity, gateway, transport }: ForwardInput): readonly Mode[] {
+function modesOf({ mode, identity, gateway, transport, proxyImage }: ForwardInput): readonly Mode[] {
   if (mode !== 'auto') return [mode]
+  if (proxyImage !== undefined) return ['proxy']
   if (identity !== undefined || gateway !== undefined) return ['mesh']
   return transport === 'auto' ? ['mesh', 'port-forward'] : ['port-forward']
 }

@@ -13,6 +13,11 @@ export type Traffic = {
   readonly bytes: { readonly up: number; readonly down: number }
 }
 
+export const NO_TRAFFIC: Traffic = {
+  connections: { open: 0, total: 0, refused: 0, failed: 0 },
+  bytes: { up: 0, down: 0 },
+}
+
 /** Where a forward leads: what has to be equal for one forward to do for another. */
 export type ForwardTarget = {
   readonly context: string

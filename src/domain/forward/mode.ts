@@ -1,4 +1,4 @@
-export const MODES = ['auto', 'mesh', 'port-forward'] as const
+export const MODES = ['auto', 'mesh', 'port-forward', 'proxy'] as const
 export type ModeChoice = (typeof MODES)[number]
 
 /** What carries a port-forward. */

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net, { type AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
+import { containers } from '../../../src/adapters/forward/containers.ts'
 import { listeners } from '../../../src/adapters/forward/listeners.ts'
 import { detach, listForwards, stopForwards } from '../../../src/app/forward/background.ts'
 import { Forward } from '../../../src/app/forward/forward.ts'
@@ -78,10 +79,11 @@ async function workstation(cluster = fakeCluster(), { kubectl = true } = {}) {
     daemons,
     accounts: { namespace: 'default', mine: async () => [], token: () => Promise.reject(new Error('not scripted')) },
     mesh: unreachableMesh,
+    containers,
     forwards: { kubectlFound: async () => kubectl, kubectl: open('kubectl'), webSockets: open('websocket') },
     programs: {
       run: async () => undefined,
-      engine: async () => undefined,
+      askSocket: async () => undefined,
       attach: async (argv, { env }) => {
         commands.push({ argv, env })
         return 7

@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest'
-import { leftProxiesArgs, removeProxyArgs, runProxyArgs } from '../../../src/domain/forward/container.ts'
-import { localProxyBootstrap, PROXY_DIRECTORY, secretFiles } from '../../../src/domain/forward/local-proxy.ts'
+import {
+  lastWords,
+  ourContainersArgs,
+  ownersArgs,
+  removeContainersArgs,
+  runProxyArgs,
+} from '../../../src/domain/forward/container.ts'
+import { clusterFile, localProxyBootstrap, PROXY_CONFIG, PROXY_STATE } from '../../../src/domain/forward/local-proxy.ts'
+import { NO_SECRETS, secretFiles } from '../../../src/domain/forward/local-proxy-secrets.ts'
+import { placeOf } from '../../../src/domain/forward/place.ts'
 
 const target = {
   host: '192.0.2.7',
@@ -8,40 +16,56 @@ const target = {
   sni: 'outbound_.5001_._.kube-registry-developers.kube-registry.svc.cluster.local',
   principal: 'spiffe://cluster.local/ns/kube-registry/sa/kube-registry',
 }
-const bootstrap = (host = target.host) =>
-  JSON.parse(
-    JSON.stringify(localProxyBootstrap({ port: 5001, addresses: ['127.0.0.1', '::1'], target: { ...target, host } })),
-  )
+const names = { hosts: ['localhost:5001', '[::1]:5001'], origins: ['localhost:5001', '[::1]:5001'] }
+const plain = (value: unknown) => JSON.parse(JSON.stringify(value))
+const bootstrap = plain(localProxyBootstrap({ port: 5001, addresses: ['127.0.0.1', '::1'], names }))
+const [manager] = bootstrap.static_resources.listeners[0].filter_chains[0].filters
+const [cluster] = plain(clusterFile(target))['clusters.json'].resources
 
-test('listens on the addresses given and has no admin port', () => {
-  const { static_resources, admin } = bootstrap()
-  const sockets = static_resources.listeners.map(
+test('listens on the addresses given, and for its administration where nobody else comes', () => {
+  const sockets = bootstrap.static_resources.listeners.map(
     (one: { address: { socket_address: object } }) => one.address.socket_address,
   )
   expect(sockets).toEqual([
     { address: '127.0.0.1', port_value: 5001 },
     { address: '::1', port_value: 5001 },
   ])
-  expect(admin).toBeUndefined()
+  expect(bootstrap.admin.address).toEqual({ pipe: { path: `${PROXY_STATE}/admin.sock`, mode: 0o600 } })
 })
 
 test('forwards for names of loopback alone, and for no foreign page', () => {
-  const [manager] = bootstrap().static_resources.listeners[0].filter_chains[0].filters
   const [registry, others] = manager.typed_config.route_config.virtual_hosts
-  expect(registry.domains).toEqual([
-    'localhost',
-    'localhost:5001',
-    '127.0.0.1',
-    '127.0.0.1:5001',
-    '[::1]',
-    '[::1]:5001',
+  expect(registry.domains).toEqual(names.hosts)
+  const [pages, report, ...rest] = registry.routes
+  expect(pages.direct_response.status).toBe(403)
+  expect(pages.match.headers).toEqual([
+    { name: 'origin', present_match: true },
+    ...names.origins.map((own) => ({
+      name: 'origin',
+      string_match: { exact: `http://${own}`, ignore_case: true },
+      invert_match: true,
+    })),
   ])
-  expect(registry.routes.map((one: object) => 'route' in one)).toEqual([false, true])
+  expect(report).toMatchObject({ match: { path: '/.regctl/forward' }, route: { cluster: 'regctl' } })
+  expect(rest.map((one: { route: { cluster: string } }) => one.route.cluster)).toEqual(['registry', 'registry'])
   expect(others).toMatchObject({ domains: ['*'], routes: [{ direct_response: { status: 421 } }] })
+  const body = JSON.parse(others.routes[0].direct_response.body.inline_string)
+  expect(body.errors[0]).toMatchObject({ code: 'DENIED', message: expect.stringContaining('localhost:5001') })
+})
+
+test('only a request that may be asked twice is sent again', () => {
+  const [registry] = manager.typed_config.route_config.virtual_hosts
+  const retried = registry.routes.slice(2).map((one: { match: { headers?: unknown }; route: object }) => one)
+  expect(retried).toMatchObject([
+    {
+      match: { headers: [{ name: ':method', string_match: { safe_regex: { regex: 'GET|HEAD' } } }] },
+      route: { retry_policy: { retry_on: expect.stringContaining('reset') } },
+    },
+    { match: { prefix: '/' }, route: { retry_policy: { retry_on: 'connect-failure' } } },
+  ])
 })
 
 test('takes no server but the registry for the registry', () => {
-  const [cluster] = bootstrap().static_resources.clusters
   const { sni, common_tls_context } = cluster.transport_socket.typed_config
   expect(sni).toBe(target.sni)
   expect(common_tls_context.combined_validation_context).toMatchObject({
@@ -53,49 +77,63 @@ test('takes no server but the registry for the registry', () => {
 })
 
 test.each([
-  ['192.0.2.7', 'STATIC'],
-  ['2001:db8::7', 'STATIC'],
-  ['gateway.example.com', 'STRICT_DNS'],
-])('a gateway at %s is found by %s', (host, type) => {
-  expect(bootstrap(host).static_resources.clusters[0].type).toBe(type)
+  ['192.0.2.7:15443', '192.0.2.7'],
+  ['[2001:db8::7]:15443', '2001:db8::7'],
+  ['gateway.example.com:15443', 'gateway.example.com'],
+])('the gateway at %s', (text, host) => {
+  expect(placeOf(text)).toEqual({ host, port: 15443 })
+  const [found] = plain(clusterFile({ ...target, ...placeOf(text) }))['clusters.json'].resources
+  const [{ lb_endpoints }] = found.load_assignment.endpoints
+  expect(lb_endpoints[0].endpoint.address.socket_address).toEqual({ address: host, port_value: 15443 })
 })
 
 test('each secret is a file of its own where the bootstrap looks for it', () => {
   const files = secretFiles({ certificateChain: 'chain', privateKey: 'key', roots: 'roots' })
-  const { common_tls_context } = bootstrap().static_resources.clusters[0].transport_socket.typed_config
+  const { common_tls_context } = cluster.transport_socket.typed_config
   const wanted = [
     common_tls_context.combined_validation_context.validation_context_sds_secret_config,
     ...common_tls_context.tls_certificate_sds_secret_configs,
-  ].map(({ sds_config }) => sds_config.path_config_source.path)
-  expect(Object.keys(files).map((name) => `${PROXY_DIRECTORY}/${name}`)).toEqual(wanted)
+    bootstrap.dynamic_resources.cds_config,
+  ].map((one) => (one.sds_config ?? one).path_config_source.path)
+  expect([...Object.keys(files), 'clusters.json'].map((name) => `${PROXY_CONFIG}/${name}`)).toEqual(wanted)
+  expect(Object.keys(NO_SECRETS)).toEqual(Object.keys(files))
   expect(JSON.stringify(files['roots.json'])).not.toContain('key')
 })
 
 const container = {
   name: 'regctl-5001',
   image: 'proxyv2',
-  directory: '/run/regctl/5001',
-  port: 5001,
+  directories: { config: '/run/regctl/config', state: '/run/regctl/state' },
+  owner: '1000.x.7.abc',
   user: '1000:1000',
-  sharesNetwork: true,
 }
 
-test('the container has no right it does not need, and a published port is on loopback', () => {
-  expect(runProxyArgs(container)).toEqual(
-    expect.arrayContaining([
-      '--rm',
-      '--read-only',
-      'no-new-privileges',
-      'host',
-      `/run/regctl/5001:${PROXY_DIRECTORY}:ro`,
-    ]),
-  )
-  const published = runProxyArgs({ ...container, sharesNetwork: false })
-  expect(published).not.toContain('--network')
-  expect(published).toContain('127.0.0.1:5001:5001')
+test('the container has no right it does not need', () => {
+  const args = runProxyArgs({ name: 'docker', rootless: false }, container)
+  expect(args).toEqual(expect.arrayContaining(['--rm', '--read-only', 'no-new-privileges', '1000:1000']))
+  const after = (flag: string) => args.flatMap((one, index) => (one === flag ? [args[index + 1]] : []))
+  expect(after('--volume')).toEqual([`/run/regctl/config:${PROXY_CONFIG}:ro`, `/run/regctl/state:${PROXY_STATE}`])
+  expect([...after('--network'), ...after('--userns'), ...after('--cap-drop')]).toEqual(['host', 'host', 'ALL'])
+  expect(runProxyArgs({ name: 'podman', rootless: true }, container)).toContain('keep-id')
+  expect(args).not.toContain('--publish')
 })
 
-test('what a killed regctl left is found by port and removed by name', () => {
-  expect(leftProxiesArgs(5001)).toContain('label=regctl.dev/forward=5001')
-  expect(removeProxyArgs('regctl-5001').at(-1)).toBe('regctl-5001')
+test('what a killed regctl left is found by its label and removed', () => {
+  expect(ourContainersArgs).toContain('label=regctl.dev/forward')
+  expect(ownersArgs(['a', 'b']).slice(-2)).toEqual(['a', 'b'])
+  expect(removeContainersArgs('a', 'b')).toEqual(['rm', '--force', 'a', 'b'])
+})
+
+test.each([
+  [
+    "[2026-11-25 12:19:12.283][1][critical][main] [source/server/server.cc:414] error initializing config '/etc/regctl/envoy.json': cannot bind '127.0.0.1:5000': Address already in use\n",
+    "error initializing config '/etc/regctl/envoy.json': cannot bind '127.0.0.1:5000': Address already in use",
+  ],
+  [
+    "docker: Error response from daemon: No such image: x.\nSee 'docker run --help'.\n",
+    'Error response from daemon: No such image: x.',
+  ],
+  ['', 'it said nothing'],
+])('the last words of %j', (said, expected) => {
+  expect(lastWords(said)).toBe(expected)
 })

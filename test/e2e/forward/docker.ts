@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, open, readFile, rm, rmdir } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readFile, rm, rmdir, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { removeGroups } from '../../lab/cgroups.ts'
@@ -13,6 +13,8 @@ import { eventually, type Run, type RunOptions, run } from '../cluster.ts'
 export type Docker = AsyncDisposable & {
   /** For DOCKER_HOST. */
   readonly host: string
+  /** A directory for the PATH, so that `docker` is the one that fits. */
+  readonly path: string
   readonly run: (args: readonly string[], options?: RunOptions) => Promise<Run>
 }
 
@@ -34,6 +36,8 @@ export async function startDocker(): Promise<Docker> {
   const directory = await mkdtemp(join(tmpdir(), 'regctl-docker-'))
   const host = `unix://${directory}/docker.sock`
   await mkdir(join(directory, 'config'))
+  await mkdir(join(directory, 'bin'))
+  await symlink(DOCKER, join(directory, 'bin', 'docker'))
   const log = await open(join(directory, 'log'), 'w')
   const group = basename(directory)
   const strays = STRAYS.filter((path) => !existsSync(path))
@@ -71,7 +75,7 @@ export async function startDocker(): Promise<Docker> {
     await stop()
     throw error
   }
-  return { host, run: docker, [Symbol.asyncDispose]: stop }
+  return { host, path: join(directory, 'bin'), run: docker, [Symbol.asyncDispose]: stop }
 }
 
 /** Of what was not there before. Directories go when they are empty: somebody else's dockerd may have come meanwhile. */
