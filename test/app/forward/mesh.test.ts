@@ -1,6 +1,8 @@
 import { PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
+import { containers } from '../../../src/adapters/forward/containers.ts'
+import { knownMesh } from '../../../src/app/forward/mesh.ts'
 import { planForward } from '../../../src/app/forward/plan.ts'
 import type { ForwardInput } from '../../../src/app/forward/way.ts'
 import { preconditionError } from '../../../src/errors.ts'
@@ -31,8 +33,9 @@ function workstation(cluster: FakeCluster) {
     mesh,
     accounts,
     forwards: { kubectlFound: async () => true, kubectl: forward, webSockets: forward },
-    listeners: { listen: unused, holder: unused, ask: unused },
-    programs: { run: unused, attach: unused, engine: unused },
+    containers,
+    listeners: { listen: unused, relay: unused, holder: unused, ask: unused },
+    programs: { run: unused, attach: unused, askSocket: unused },
   }
   return { cluster, ports, mesh, accounts, clock, forwarded }
 }
@@ -47,8 +50,8 @@ const input = (more: Partial<ForwardInput> = {}): ForwardInput => ({
 
 async function opened({ ports }: ReturnType<typeof workstation>, more: Partial<ForwardInput> = {}) {
   const news: TransportNews[] = []
-  const { way } = await planForward(ports, input({ mode: 'mesh', ...more }))
-  const transport = await way.open((one) => news.push(one))
+  const { open } = await knownMesh(ports, input({ mode: 'mesh', ...more }))
+  const { transport } = open((one) => news.push(one))
   closing.push(() => transport.close())
   const told = async (that: (one: TransportNews) => boolean) => {
     for (let turns = 0; turns < 5_000; turns++) {
@@ -104,10 +107,7 @@ test('of several accounts one has to be named; a named one has to be allowed', a
   machine.accounts.accounts = ['a', 'b']
   await expect(planForward(machine.ports, input())).rejects.toMatchObject({
     code: 'SEVERAL_IDENTITIES',
-    suggestions: [
-      'regctl dev-forward --mode mesh --identity team/a',
-      'regctl dev-forward --mode mesh --identity team/b',
-    ],
+    suggestions: ['regctl dev-forward --identity team/a', 'regctl dev-forward --identity team/b'],
   })
   const named = input({ identity: { namespace: 'team', serviceAccount: 'b' } })
   expect((await planForward(machine.ports, named)).leads.identity).toBe('team/b')
