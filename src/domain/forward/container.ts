@@ -55,11 +55,14 @@ export const ownersArgs = (ids: readonly string[]): readonly string[] => [
   ...['inspect', '--format', `{{.Id}} {{index .Config.Labels "${OWNER_LABEL}"}}`, ...ids],
 ]
 
+/** What docker says besides: of its help, and of the container it waited for in vain. */
+const ASIDE = /^(See '|Run '|time=")/
+
 /** The last thing that was said, without Envoy's time and place or the engine's name. */
 export function lastWords(stderr: string): string {
   const line = stderr
     .split('\n')
     .map((one) => one.trim())
-    .findLast((one) => one !== '' && !one.startsWith("See '"))
+    .findLast((one) => one !== '' && !ASIDE.test(one))
   return (line ?? 'it said nothing').replace(/^(\[[^\]]*\]\s*)+/, '').replace(/^(docker|podman|Error): /i, '')
 }

@@ -133,6 +133,10 @@ test.each([
     "docker: Error response from daemon: No such image: x.\nSee 'docker run --help'.\n",
     'Error response from daemon: No such image: x.',
   ],
+  [
+    'docker: Error response from daemon: exec: "envoy": not found.\ntime="2026-11-25T13:11:07Z" level=error msg="error waiting for container: context canceled"\n',
+    'Error response from daemon: exec: "envoy": not found.',
+  ],
   ['', 'it said nothing'],
 ])('the last words of %j', (said, expected) => {
   expect(lastWords(said)).toBe(expected)
