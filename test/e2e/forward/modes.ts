@@ -1,4 +1,5 @@
 import { type Foreground, foreground } from './kit.ts'
+import { proxyEngine } from './proxy-engine.ts'
 
 /** A way of `regctl dev-forward` that suites try: its flags, and whether Istio's policies see what goes by it. */
 export type Mode = { readonly name: string; readonly flags: readonly string[]; readonly policed: boolean }
@@ -7,8 +8,23 @@ export const MODES: readonly Mode[] = [
   { name: 'port-forward by kubectl', flags: ['--mode', 'port-forward', '--transport', 'kubectl'], policed: false },
   { name: 'port-forward by WebSocket', flags: ['--mode', 'port-forward', '--transport', 'websocket'], policed: false },
   { name: 'mesh', flags: ['--mode', 'mesh'], policed: true },
+  { name: 'proxy', flags: ['--mode', 'proxy'], policed: true },
 ]
 
 /** By the developer's kubeconfig where policies see whose it is, by the suites' own where rights on the pod decide. */
-export const serve = ({ flags, policed }: Mode, port: number, developer: string): Promise<Foreground> =>
-  foreground(port, ...flags, ...(policed ? ['--kubeconfig', developer] : []))
+export async function serve({ name, flags, policed }: Mode, port: number, developer: string): Promise<Foreground> {
+  const engine = name === 'proxy' ? await proxyEngine() : undefined
+  try {
+    const forward = await foreground(port, ...(engine?.flags ?? flags), ...(policed ? ['--kubeconfig', developer] : []))
+    return {
+      ...forward,
+      [Symbol.asyncDispose]: async () => {
+        await forward[Symbol.asyncDispose]()
+        await engine?.[Symbol.asyncDispose]()
+      },
+    }
+  } catch (error) {
+    await engine?.[Symbol.asyncDispose]()
+    throw error
+  }
+}
