@@ -9,6 +9,7 @@ import { transferRates } from './transfers.ts'
  * `npm run bench [-- TOPIC]`: figures as ratios inside one run, so that they mean the same on every machine. `--rounds N`, `--json`.
  * Topic `commands` (the default): start-up and commands, and a node's pull. Topic `forward`: every way of `regctl dev-forward`.
  * Topic `inner-loop`: an iteration of `skaffold dev`.
+ * REGCTL_BENCH_PROXY_IMAGE is the proxy image that the docker of this machine has.
  * The cluster's part runs where KUBECONFIG points to one that regctl is installed in (`npm run lab -- up`, then `regctl up`).
  */
 const { values, positionals } = parseArgs({

@@ -56,7 +56,9 @@ export class KeptContainer {
       await container.stop()
       if (signal.aborted) break
       this.#first.reject(
-        preconditionError('PROXY_FAILED', why, { suggestions: ['regctl dev-forward --mode mesh', 'docker info'] }),
+        preconditionError('PROXY_FAILED', why, {
+          suggestions: ['regctl dev-forward --mode proxy --proxy-image IMAGE', 'regctl dev-forward --mode mesh'],
+        }),
       )
       failures = failuresAfter(failures, clock.now() - startedAt)
       await clock.sleep(pauseAfter(failures), signal).catch(() => {})
