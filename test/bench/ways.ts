@@ -22,7 +22,7 @@ export type Way = {
   readonly close: () => Promise<void>
 }
 
-const args: Readonly<Record<string, readonly string[]>> = {
+const args = (): Readonly<Record<string, readonly string[]>> => ({
   'port-forward, by kubectl': ['--mode', 'port-forward', '--transport', 'kubectl'],
   'port-forward, by WebSocket': ['--mode', 'port-forward', '--transport', 'websocket'],
   mesh: ['--mode', 'mesh'],
@@ -33,10 +33,10 @@ const args: Readonly<Record<string, readonly string[]>> = {
       ? []
       : ['--proxy-image', process.env.REGCTL_BENCH_PROXY_IMAGE]),
   ],
-}
+})
 
 /** Those of `regctl dev-forward`, and what they are measured against. */
-export const OURS = Object.keys(args)
+export const OURS = Object.keys(args())
 
 export const kubectlWay = (
   port: number,
@@ -45,7 +45,7 @@ export const kubectlWay = (
 
 export const ourWay = (name: string, port: number, identity: string): Promise<Way> =>
   opened(name, port, process.execPath, [
-    ...[regctl, 'dev-forward', '--port', String(port), ...(args[name] ?? [])],
+    ...[regctl, 'dev-forward', '--port', String(port), ...(args()[name] ?? [])],
     ...(name === 'mesh' || name === 'proxy' ? ['--identity', identity] : []),
   ])
 

@@ -90,7 +90,7 @@ test('short certificates are renewed under a running transfer', async () => {
   const until = async () => /certificate until (.*)$/.exec((await reportOf(PORT))?.detail ?? '')?.[1]
   const first = await until()
   // Slower than the first renewal comes: 24 seconds.
-  const upload = slowUpload(PORT, 'team/slow', 35)
+  const upload = slowUpload(PORT, 'team/slow', 28)
   await eventually(async () => expect(await until()).not.toBe(first), { timeout: 40_000 })
   expect(await upload).toBe(201)
 }, 90_000)

@@ -23,7 +23,6 @@ import {
   push,
   ready,
   reportOf,
-  slowUpload,
 } from './forward/kit.ts'
 import { type ProxyEngine, proxyEngine } from './forward/proxy-engine.ts'
 import { replacedDuringPush } from './forward/replaced.ts'
@@ -158,20 +157,6 @@ describe('the registry on localhost', () => {
 })
 
 describe('what comes and goes', () => {
-  test('short certificates are renewed under a running transfer', async () => {
-    await using _forward = await foreground(PORT, '--certificate-lifetime', '1m', ...flags)
-    const until = async () => /certificate until (.*)$/.exec((await reportOf(PORT))?.detail ?? '')?.[1]
-    const first = await until()
-    // Slower than the first renewal comes: 24 seconds.
-    const upload = slowUpload(PORT, 'team/slow', 35)
-    await eventually(async () => expect(await until()).not.toBe(first), { timeout: 40_000 })
-    expect((await fetch(`http://localhost:${PORT}/v2/`)).status).toBe(200)
-    expect(await upload).toBe(201)
-    // The first certificate's end passes, and new connections go on.
-    await pause(30_000)
-    expect((await fetch(`http://localhost:${PORT}/v2/`)).status).toBe(200)
-  }, 120_000)
-
   test('the gateway is deleted: served again by the next one', async () => {
     await using _forward = await foreground(PORT, ...flags)
     await kubectlOk(['delete', 'pod', '-n', INGRESS, '-l', 'app=registry-ingress', '--grace-period=1'])

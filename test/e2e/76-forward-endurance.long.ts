@@ -32,15 +32,22 @@ afterAll(async () => {
 
 const shortLived = () => foreground(PORT, '--certificate-lifetime', '1m', '--mode', 'mesh', '--kubeconfig', ada)
 
-test('certificates of 60 s over transfers of 5 minutes: no push breaks', { timeout: 420_000 }, async () => {
-  await using _forward = await shortLived()
-  const uploads = Promise.all(['one', 'two', 'three'].map((name) => slowUpload(PORT, `team/${name}`, 300)))
-  const small = await layer(directory, 5)
-  let pushes = 0
-  for (const end = Date.now() + 300_000; Date.now() < end; pushes++) await push(image(`team/app:${pushes}`), small)
-  expect(await uploads).toEqual([201, 201, 201])
-  expect(pushes).toBeGreaterThan(50)
-  expect((await reportOf(PORT))?.connections.failed).toBe(0)
+describe.concurrent('certificates of 60 s', () => {
+  const policed = MODES.filter((mode) => mode.policed).map((mode, index) => ({ ...mode, port: PORT + index }))
+
+  test.each(policed)('$name: transfers of 5 minutes, and no push breaks', { timeout: 420_000 }, async (mode) => {
+    const { port } = mode
+    await using _forward = await serve(mode, port, ada, '--certificate-lifetime', '1m')
+    const names = ['one', 'two', 'three']
+    const uploads = Promise.all(names.map((name) => slowUpload(port, `team/${mode.name}/${name}`, 300)))
+    const small = await layer(directory, 5)
+    let pushes = 0
+    for (const end = Date.now() + 300_000; Date.now() < end; pushes++)
+      await push(`localhost:${port}/team/${mode.name}/app:${pushes}`, small)
+    expect(await uploads).toEqual([201, 201, 201])
+    expect(pushes).toBeGreaterThan(50)
+    expect((await reportOf(port))?.connections.failed).toBe(0)
+  })
 })
 
 describe('istiod is away when a certificate is to be renewed', () => {

@@ -12,10 +12,16 @@ export const MODES: readonly Mode[] = [
 ]
 
 /** By the developer's kubeconfig where policies see whose it is, by the suites' own where rights on the pod decide. */
-export async function serve({ name, flags, policed }: Mode, port: number, developer: string): Promise<Foreground> {
+export async function serve(
+  { name, flags, policed }: Mode,
+  port: number,
+  developer: string,
+  ...more: readonly string[]
+): Promise<Foreground> {
   const engine = name === 'proxy' ? await proxyEngine() : undefined
   try {
-    const forward = await foreground(port, ...(engine?.flags ?? flags), ...(policed ? ['--kubeconfig', developer] : []))
+    const own = [...(engine?.flags ?? flags), ...(policed ? ['--kubeconfig', developer] : [])]
+    const forward = await foreground(port, ...own, ...more)
     return {
       ...forward,
       [Symbol.asyncDispose]: async () => {
