@@ -199,11 +199,18 @@ export type ForwardRecord = {
 /** Background processes of this user. */
 export interface Daemons {
   list(): Promise<readonly ForwardRecord[]>
-  /** Runs this command line again in the background, supervised, with its output in a log. Gives the log and how to tell whether it ended. */
+  /**
+   * Runs this command line again in the background, supervised, with its output in a log. Gives the log, the pid it will be
+   * on record by, and how to tell whether it ended.
+   */
   start(
     port: number,
     argv: readonly string[],
-  ): Promise<{ readonly log: string; readonly ended: () => Promise<string | undefined> }>
+  ): Promise<{
+    readonly log: string
+    readonly pid: number | undefined
+    readonly ended: () => Promise<string | undefined>
+  }>
   /** Makes this process the one on record for the port; the promise it gives takes the record away. */
   enlist(port: number): Promise<() => Promise<void>>
   /** Ends it, gently first. False when it was gone already. */

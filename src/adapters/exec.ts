@@ -150,7 +150,11 @@ while :; do
 done`
 
 /** Leaves the program running, supervised, in a session of its own; tells whether it still does. */
-export function background(argv: readonly string[], env: Readonly<Record<string, string>>, log: number): () => boolean {
+export function background(
+  argv: readonly string[],
+  env: Readonly<Record<string, string>>,
+  log: number,
+): { readonly pid: number | undefined; readonly running: () => boolean } {
   const child = spawn('sh', ['-c', SUPERVISOR, 'regctl-supervisor', ...argv], {
     detached: true,
     stdio: ['ignore', log, log],
@@ -159,5 +163,8 @@ export function background(argv: readonly string[], env: Readonly<Record<string,
   })
   child.on('error', () => {})
   child.unref()
-  return () => child.pid !== undefined && child.exitCode === null && child.signalCode === null
+  return {
+    pid: child.pid,
+    running: () => child.pid !== undefined && child.exitCode === null && child.signalCode === null,
+  }
 }

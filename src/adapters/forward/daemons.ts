@@ -43,9 +43,10 @@ export const daemons: Daemons = {
     const file = await open(log, 'a', 0o600)
     const from = size > LOG_KEPT ? 0 : size
     try {
-      const running = background(argv, { [LOG_VARIABLE]: log }, file.fd)
+      const { pid, running } = background(argv, { [LOG_VARIABLE]: log }, file.fd)
       return {
         log,
+        pid,
         ended: async () => (running() ? undefined : (await readFile(log)).subarray(from).toString('utf8').trim()),
       }
     } finally {

@@ -25,10 +25,13 @@ export async function detach(
     await ports.clock.sleep(100, ports.signal)
   ) {
     report = await ports.listeners.ask(address, plan.port)
-    // Another start may have got the port first: that forward does as well, or is refused here.
-    if (report !== undefined && report.log !== started.log) await existingForward(ports, plan)
-    if (report?.state === 'ready') return { report, reused: report.log !== started.log }
     const said = await started.ended()
+    if (report?.state === 'ready') {
+      const records = await ports.daemons.list()
+      if (records.some(({ port, pid }) => port === plan.port && pid === started.pid)) return { report, reused: false }
+      // Another start got the port first. Ours has to find that out, or it would take the port when that one is stopped.
+      if (said !== undefined && (await existingForward(ports, plan)) !== undefined) return { report, reused: true }
+    }
     if (said === undefined || report !== undefined) continue
     throw clusterError('DETACH_FAILED', `the forward in the background ended: ${lastLine(said)}`, {
       suggestions: [`cat ${started.log}`, 'regctl dev-forward'],

@@ -207,12 +207,13 @@ test('in the background: started, found by its port, ended', async () => {
   let asked: readonly string[] = []
   const daemons: Daemons = {
     ...ports.daemons,
+    list: async () => [{ port, pid: 1, started: 'x', log: '/log' }],
     start: async (_port, argv) => {
       asked = argv
       const plan = await planForward(behind.ports, input({ port, log: '/log' }))
       const forward = await Forward.open(behind.ports, plan)
       closing.push(() => forward.close())
-      return { log: '/log', ended: async () => undefined }
+      return { log: '/log', pid: 1, ended: async () => undefined }
     },
   }
   const served = await detach({ ...ports, daemons }, input({ port }), (found) => ['regctl', String(found)])
@@ -229,11 +230,34 @@ test('in the background: started, found by its port, ended', async () => {
   expect(list.silent).toEqual([silent])
 })
 
+test('in the background, beaten by another start: done once our own has given up', async () => {
+  const cluster = await installedCluster()
+  const behind = await workstation(cluster)
+  const port = await freePort()
+  const { ports, clock } = { ...(await workstation(cluster)), clock: cluster.clock }
+  let over: string | undefined
+  const daemons: Daemons = {
+    ...ports.daemons,
+    list: async () => [{ port, pid: 1, started: 'x', log: '/log' }],
+    start: async () => {
+      const forward = await Forward.open(behind.ports, await planForward(behind.ports, input({ port, log: '/log' })))
+      closing.push(() => forward.close())
+      return { log: '/log', pid: 2, ended: async () => over }
+    },
+  }
+  const started = clock.now()
+  clock.after(3_000, () => {
+    over = 'served already'
+  })
+  expect(await detach({ ...ports, daemons }, input({ port }), () => [])).toMatchObject({ reused: true })
+  expect(clock.now() - started).toBeGreaterThanOrEqual(3_000)
+})
+
 test('what ended before it served says why', async () => {
   const { ports } = await workstation(await installedCluster())
   const daemons: Daemons = {
     ...ports.daemons,
-    start: async () => ({ log: '/log', ended: async () => '2026 starting\nError: no room\nCode: X' }),
+    start: async () => ({ log: '/log', pid: 1, ended: async () => '2026 starting\nError: no room\nCode: X' }),
   }
   const started = detach({ ...ports, daemons }, input({ port: await freePort() }), () => [])
   await expect(started).rejects.toEqual(failure('DETACH_FAILED', 5, 'ended: no room'))
