@@ -2,13 +2,12 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { REGISTRY } from './attacks/kit.ts'
 import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
 import { developerOf, grantTo, INGRESS, type Stage } from './developers/stage.ts'
 import { accountIdentity } from './developers/workstation.ts'
 import { kubeconfigOf } from './forward/developer.ts'
-import { startDocker } from './forward/docker.ts'
 import { impostor } from './forward/impostor.ts'
 import { crane, firstLine, foreground, layer, push, reportOf, slowUpload, waiting } from './forward/kit.ts'
 import { replacedDuringPush } from './forward/replaced.ts'
@@ -126,24 +125,4 @@ test('where the gateway has no address, by a port-forward to it, for those who m
   } finally {
     await regctlOk(['up', ...upFlags])
   }
-})
-
-describe('docker', () => {
-  test('pushes and pulls through the forward', async () => {
-    await using docker = await startDocker()
-    await using _forward = await foreground(PORT, ...config)
-    const imported = await docker.run(['import', small, image('team/docker:1')])
-    expect(imported.exitCode, imported.stderr).toBe(0)
-    const pushed = await docker.run(['push', image('team/docker:1')])
-    expect(pushed.exitCode, pushed.stderr).toBe(0)
-    await docker.run(['rmi', image('team/docker:1')])
-    const pulled = await docker.run(['pull', image('team/docker:1')])
-    expect(pulled.exitCode, pulled.stderr).toBe(0)
-    await docker.run(['tag', image('team/docker:1'), image('other/docker:1')])
-    const refused = await docker.run(['push', image('other/docker:1')])
-    expect([refused.exitCode, `${refused.stdout}${refused.stderr}`]).toEqual([
-      1,
-      expect.stringMatching(/denied.*regctl grant/is),
-    ])
-  })
 })
