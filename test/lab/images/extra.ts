@@ -76,7 +76,7 @@ const recipes = {
 /** Path of an extra image, an OCI layout in a tar. */
 export async function extraArchive(name: keyof typeof recipes): Promise<string> {
   const { sets, ...recipe }: ExtraRecipe = recipes[name]
-  const { directory } = await cached(await archiveRecipe(name, recipe, sets, [buildkit.toString()]))
+  const { directory } = await cached(await archiveRecipe(name, recipe, sets, 'extra.ts'))
   return join(directory, 'image.tar')
 }
 

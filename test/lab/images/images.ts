@@ -27,23 +27,15 @@ export async function archiveRecipe(
   name: string,
   recipe: ImageRecipe,
   sets: readonly GoSet[] = partsOf[name] ?? [],
-  more: readonly string[] = [],
+  home = 'recipes.ts',
 ): Promise<Recipe> {
   const parts = await Promise.all(sets.map(async (set) => located(await goRecipe(set)).key))
   const envoy = name === 'proxyv2' ? [located(await envoyRecipe()).key] : []
-  const layout = await texts(import.meta.dirname, ['archive.ts', 'rootfs.ts'])
+  // The text of the files, not of a function: whoever loads the file may have changed that.
+  const layout = await texts(import.meta.dirname, ['archive.ts', 'rootfs.ts', home])
   return {
     name: `image-${name}`,
-    inputs: [
-      recipe.reference,
-      JSON.stringify(recipe.config),
-      recipe.fill.toString(),
-      ...parts,
-      ...envoy,
-      await debianVersions(),
-      ...layout,
-      ...more,
-    ],
+    inputs: [recipe.reference, JSON.stringify(recipe.config), ...parts, ...envoy, await debianVersions(), ...layout],
     build: async (output) => {
       const root = join(output, 'root')
       await recipe.fill(await Rootfs.create(root))
