@@ -118,10 +118,10 @@ describe('the registry on localhost', () => {
     await refused(403, 'GET /v2/', `Host: localhost:${PORT}`, 'Origin: null')
     await refused(421, 'GET /.regctl/forward', 'Host: rebound.example:5000')
     expect((await reportOf(PORT))?.connections.refused).toBe(6)
-    // The last word of a line is who was asked for the answer.
+    // The status is behind the request; the last word of a line is who was asked for the answer.
     const [name = ''] = await containers()
     const lines = async () =>
-      (await docker.run(['logs', name])).stdout.split('\n').filter((line) => / 4(03|21) /.test(line))
+      (await docker.run(['logs', name])).stdout.split('\n').filter((line) => /" 4(03|21) /.test(line))
     await expect.poll(async () => (await lines()).length, { timeout: 5_000 }).toBe(6)
     expect((await lines()).filter((line) => !line.endsWith(' "-"'))).toEqual([])
   })
