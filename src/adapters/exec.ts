@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { access } from 'node:fs/promises'
 import { constants } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { execa } from 'execa'
 import type { ExecResult } from '../ports.ts'
 
@@ -158,7 +158,7 @@ export function background(
   const child = spawn('sh', ['-c', SUPERVISOR, 'regctl-supervisor', ...argv], {
     detached: true,
     stdio: ['ignore', log, log],
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...env, ...kubeconfigFrom(process.cwd()) },
     cwd: '/',
   })
   child.on('error', () => {})
@@ -167,4 +167,12 @@ export function background(
     pid: child.pid,
     running: () => child.pid !== undefined && child.exitCode === null && child.signalCode === null,
   }
+}
+
+/** Its files may be named as seen from here. */
+function kubeconfigFrom(directory: string): { readonly KUBECONFIG?: string } {
+  const { KUBECONFIG } = process.env
+  if (!KUBECONFIG) return {}
+  const files = KUBECONFIG.split(delimiter).filter((file) => file !== '')
+  return { KUBECONFIG: files.map((file) => resolve(directory, file)).join(delimiter) }
 }

@@ -33,7 +33,9 @@ export default class DevForward extends RegctlCommand {
     const input = { ...forwardInput(flags), version: this.config.version, ...(log === undefined ? {} : { log }) }
     if (flags.detach) {
       const { detach } = await import('../app/forward/background.ts')
-      return this.#told(await detach(ports, input, (port) => this.again(detachedArgv(this.argv, port))))
+      return this.#told(
+        await detach(ports, input, (port, context) => this.again(detachedArgv(this.argv, port, context))),
+      )
     }
     const [{ serve, serveCommand }, { forwardView }] = await Promise.all([
       import('../app/forward/serve.ts'),

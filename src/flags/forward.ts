@@ -1,6 +1,8 @@
+import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { milliseconds } from '../domain/duration.ts'
 import { MODES, type ModeChoice, TRANSPORTS, type TransportChoice } from '../domain/forward/mode.ts'
+import { isPlace } from '../domain/forward/place.ts'
 import { namespaceName, serviceAccountName } from '../domain/policy/identity.ts'
 import { usageError } from '../errors.ts'
 
@@ -12,10 +14,23 @@ function commandOf(argv: readonly string[]): readonly string[] | undefined {
   return argv.slice(at + 1)
 }
 
-/** Without what makes it detached, and with the port that was found. */
-export function detachedArgv(argv: readonly string[], port: number): readonly string[] {
-  const others = argv.filter((arg) => arg !== '--detach' && arg !== '--json')
-  return others.some((arg) => /^--port(=|$)/.test(arg)) ? others : [...others, '--port', String(port)]
+/**
+ * Without what makes it detached, and with what was found: a process that is started anew after a day must lead to the same
+ * port and the same cluster, whatever the current context is by then.
+ */
+export function detachedArgv(argv: readonly string[], port: number, context: string): readonly string[] {
+  const others = argv
+    .filter((arg) => arg !== '--detach' && arg !== '--json')
+    // It runs in another directory.
+    .map((arg, index, all) => (all[index - 1] === '--kubeconfig' ? resolve(arg) : arg))
+    .map((arg) => arg.replace(/^--kubeconfig=(.+)$/s, (_, file: string) => `--kubeconfig=${resolve(file)}`))
+  const found = { '--port': String(port), '--context': context }
+  return [
+    ...others,
+    ...Object.entries(found).flatMap(([flag, value]) =>
+      others.some((arg) => arg === flag || arg.startsWith(`${flag}=`)) ? [] : [flag, value],
+    ),
+  ]
 }
 
 export const forwardFlags = {
@@ -111,8 +126,7 @@ function identityOf(text: string): { readonly namespace: string; readonly servic
 }
 
 function gatewayAddress(text: string): string {
-  const [, port = ''] = /^(?:[^\s:/[\]]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})$/.exec(text) ?? []
-  if (Number(port) >= 1 && Number(port) <= 65_535) return text
+  if (isPlace(text)) return text
   throw usageError('INVALID_ADDRESS', `"${text}" is not HOST:PORT`, { suggestions: ['--gateway 192.0.2.1:15443'] })
 }
 

@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
-import { expect, test } from 'vitest'
-import { attach, findProgram, run, supervise } from '../../src/adapters/exec.ts'
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join, resolve } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { expect, test, vi } from 'vitest'
+import { attach, background, findProgram, run, supervise } from '../../src/adapters/exec.ts'
 
 const node = (script: string): readonly string[] => [process.execPath, '-e', script]
 const never = new AbortController().signal
@@ -69,4 +72,20 @@ test('an attached program gets the signal and decides itself', async () => {
   const code = attach(node(script), { env: {}, signal: abort.signal, quiet: true })
   setTimeout(() => abort.abort(new Error('stopped by SIGTERM')), 400)
   expect(await code).toBe(9)
+})
+
+test('what runs in the background finds the kubeconfig files that were named as seen from here', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'regctl-test-'))
+  const file = join(directory, 'log')
+  const log = await open(file, 'a')
+  vi.stubEnv('KUBECONFIG', `one${delimiter}/two`)
+  try {
+    const { running } = background(['sh', '-c', 'echo "$KUBECONFIG"'], {}, log.fd)
+    while (running()) await pause(10)
+    expect((await readFile(file, 'utf8')).trim()).toBe(`${resolve('one')}${delimiter}/two`)
+  } finally {
+    vi.unstubAllEnvs()
+    await log.close()
+    await rm(directory, { recursive: true })
+  }
 })

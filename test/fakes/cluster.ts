@@ -14,6 +14,9 @@ import { RecordingReporter } from './recording-reporter.ts'
 import { Workloads } from './workloads.ts'
 
 /** The shipped files are read once for all tests of a file. */
+/** The mesh's. */
+export const ROOTS = '-----BEGIN CERTIFICATE-----\nthe root\n-----END CERTIFICATE-----\n'
+
 const shipped = shippedAssets(join(import.meta.dirname, '../..'))
 const read = new Map<string, ReturnType<Assets['manifests']>>()
 const assets: Assets = {
@@ -109,7 +112,7 @@ const MESH_ROOT: KubeObject = {
   apiVersion: 'v1',
   kind: 'ConfigMap',
   metadata: { name: 'istio-ca-root-cert', namespace: 'default' },
-  data: { 'root-cert.pem': 'the root' },
+  data: { 'root-cert.pem': ROOTS },
 }
 
 /** A running pod without anything on it. */

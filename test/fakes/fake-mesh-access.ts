@@ -12,7 +12,7 @@ const AT = { namespace: 'kube-registry', port: 5000, clusterDomain: 'cluster.loc
 
 export const access = (addresses: readonly string[] = ['10.0.0.1:15443']): DeveloperAccess => ({
   addresses,
-  roots: 'roots',
+  roots: '-----BEGIN CERTIFICATE-----\nroots\n-----END CERTIFICATE-----\n',
   trustDomain: 'cluster.local',
   clusterDomain: 'cluster.local',
   port: 5000,

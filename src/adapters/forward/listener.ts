@@ -138,9 +138,12 @@ class Connections {
   async #forward(socket: Socket, method: string, bytes: Buffer): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const peer = await this.#connect(socket).catch((error: unknown) => {
-        if (!(error instanceof RegctlError)) throw error
-        return error
+        if (error instanceof RegctlError) return error
+        // Who asked is gone: there is nobody to tell, and nothing to mend.
+        if (socket.destroyed) return undefined
+        throw error
       })
+      if (peer === undefined) return
       if (peer instanceof RegctlError) {
         this.#failed += 1
         return answer(socket, unavailable([peer.message, ...peer.suggestions].join('; '), method))

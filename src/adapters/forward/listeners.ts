@@ -24,7 +24,7 @@ async function listen(options: ListenOptions): Promise<Listener> {
         suggestions: ['regctl dev-forward --port 5000'],
         cause: error,
       })
-    if (code === 'EADDRNOTAVAIL')
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
       throw preconditionError('NO_ADDRESS', `this machine has no address "${options.addresses.join('", "')}"`, {
         suggestions: ['regctl dev-forward'],
         cause: error,

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { delimiter } from 'node:path'
 import { KubeConfig } from '@kubernetes/client-node'
 import { preconditionError } from '../../errors.ts'
 import type { BuildPods, Clock, Kube, Pods } from '../../ports.ts'
@@ -28,8 +30,10 @@ export function openBuildPods(options: ClusterOptions): BuildPods {
 export function loadKubeConfig(options: Pick<ClusterOptions, 'context' | 'kubeconfig'>): KubeConfig {
   const config = new KubeConfig()
   try {
-    if (options.kubeconfig === undefined) config.loadFromDefault()
-    else config.loadFromFile(options.kubeconfig)
+    const several = (process.env.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '')
+    if (options.kubeconfig !== undefined) config.loadFromFile(options.kubeconfig)
+    else if (several.length > 1) loadAsKubectl(config, several)
+    else config.loadFromDefault()
   } catch (cause) {
     const file = options.kubeconfig ?? process.env.KUBECONFIG ?? '~/.kube/config'
     throw preconditionError('KUBECONFIG_UNREADABLE', `cannot read the kubeconfig "${file}": ${whyUnreadable(cause)}`, {
@@ -59,6 +63,27 @@ export function loadKubeConfig(options: Pick<ClusterOptions, 'context' | 'kubeco
   }
   return config
 }
+
+/**
+ * Of several files the first word counts, and one that is not there says nothing. client-node takes the last one's current
+ * context, which is another cluster than kubectl's, and refuses a name that two of them have.
+ */
+function loadAsKubectl(config: KubeConfig, files: readonly string[]): void {
+  config.loadFromOptions({ clusters: [], users: [], contexts: [], currentContext: '' })
+  for (const file of files.filter((one) => existsSync(one))) {
+    const next = new KubeConfig()
+    next.loadFromFile(file)
+    config.clusters = firstOfName(config.clusters, next.clusters)
+    config.users = firstOfName(config.users, next.users)
+    config.contexts = firstOfName(config.contexts, next.contexts)
+    config.setCurrentContext(config.getCurrentContext() || next.getCurrentContext())
+  }
+}
+
+const firstOfName = <One extends { readonly name: string }>(known: readonly One[], more: readonly One[]): One[] => [
+  ...known,
+  ...more.filter(({ name }) => !known.some((one) => one.name === name)),
+]
 
 function whyUnreadable(cause: unknown): string {
   const { code, name, message } = cause as NodeJS.ErrnoException

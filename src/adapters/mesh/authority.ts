@@ -83,7 +83,7 @@ function ask(
     const read = (headers: IncomingHttpHeaders): void => {
       const { 'grpc-status': found, 'grpc-message': said } = headers
       if (found !== undefined) status = String(found)
-      if (said !== undefined) why = decodeURIComponent(String(said))
+      if (said !== undefined) why = decoded(String(said))
     }
     stream.on('response', read).on('trailers', read)
     stream.on('data', (part: Buffer) => parts.push(part))
@@ -98,4 +98,13 @@ function ask(
     })
     stream.end(message)
   })
+}
+
+/** Thrown in an event's listener an error would end the process. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }

@@ -11,12 +11,12 @@ type Background = { readonly daemons: Daemons; readonly listeners: Listeners; re
 export async function detach(
   ports: ForwardPorts & { readonly daemons: Daemons },
   input: ForwardInput,
-  argv: (port: number) => readonly string[],
+  argv: (port: number, context: string) => readonly string[],
 ): Promise<Served> {
   const plan = await planForward(ports, input)
   const existing = await existingForward(ports, plan)
   if (existing !== undefined) return { report: existing, reused: true }
-  const started = await ports.daemons.start(plan.port, argv(plan.port))
+  const started = await ports.daemons.start(plan.port, argv(plan.port, plan.leads.context))
   const [address = ''] = plan.addresses
   let report: ForwardReport | undefined
   for (
@@ -24,11 +24,12 @@ export async function detach(
     ports.clock.now() < end;
     await ports.clock.sleep(100, ports.signal)
   ) {
-    report = await ports.listeners.ask(address, plan.port)
+    const port = plan.port || (await portOf(ports, started.pid))
+    report = port === undefined ? undefined : await ports.listeners.ask(address, port)
     const said = await started.ended()
     if (report?.state === 'ready') {
       const records = await ports.daemons.list()
-      if (records.some(({ port, pid }) => port === plan.port && pid === started.pid)) return { report, reused: false }
+      if (records.some((record) => record.port === port && record.pid === started.pid)) return { report, reused: false }
       // Another start got the port first. Ours has to find that out, or it would take the port when that one is stopped.
       if (said !== undefined && (await existingForward(ports, plan)) !== undefined) return { report, reused: true }
     }
@@ -42,6 +43,10 @@ export async function detach(
     suggestions: [`cat ${started.log}`],
   })
 }
+
+/** Of a start that took any free one. */
+const portOf = async ({ daemons }: Pick<Background, 'daemons'>, pid: number | undefined): Promise<number | undefined> =>
+  (await daemons.list()).find((record) => record.pid === pid)?.port
 
 const lastLine = (text: string): string =>
   text

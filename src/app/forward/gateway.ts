@@ -24,12 +24,15 @@ export type GatewayOptions = {
   readonly address?: string
   /** What carries a port-forward. */
   readonly transport: TransportChoice
+  /** How long one may say nothing. */
+  readonly tryMs?: number
 }
 
 /** Finds how the developers' gateway is reached, and finds another way when that one fails. */
 export class Gateway {
   readonly #ports: ForwardPorts
   readonly #options: GatewayOptions
+  readonly #end = new AbortController()
   #found: Promise<GatewayPath> | undefined
   #transport: Transport | undefined
 
@@ -40,37 +43,42 @@ export class Gateway {
 
   /** The way that worked last, or the first that works now. */
   path(signal: AbortSignal): Promise<GatewayPath> {
-    const found = this.#found ?? this.#find(signal)
+    const found = this.#found ?? this.#find()
     this.#found = found
     found.catch(() => this.#forget(found))
-    return found
+    return unlessAborted(found, signal)
   }
 
   async open(signal: AbortSignal): Promise<Duplex> {
-    const found = this.path(signal)
+    const path = await this.path(signal)
+    const found = this.#found
     try {
-      return await (await found).open(signal)
+      return await path.open(signal)
     } catch (error) {
-      this.#forget(found)
+      // A client that went away says nothing of the gateway.
+      if (!signal.aborted) this.#forget(found)
       throw error
     }
   }
 
   async close(): Promise<void> {
+    this.#end.abort()
     await this.#transport?.close()
   }
 
   /** The next one to ask looks again. */
-  #forget(found: Promise<GatewayPath>): void {
+  #forget(found: Promise<GatewayPath> | undefined): void {
     if (this.#found === found) this.#found = undefined
   }
 
-  async #find(signal: AbortSignal): Promise<GatewayPath> {
-    const { access, address } = this.#options
+  /** One search serves all who wait, so it ends with none of them. */
+  async #find(): Promise<GatewayPath> {
+    const { access, address, tryMs = TRY_LIMIT } = this.#options
     const addresses = address === undefined ? access.current.addresses : [address]
     const failures: string[] = []
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(TRY_LIMIT)])
+    const limit = AbortSignal.any([this.#end.signal, AbortSignal.timeout(tryMs)])
     const found = await this.#first(addresses, limit, failures)
+    this.#end.signal.throwIfAborted()
     if (found !== undefined) return found
     const path = address === undefined ? await this.#forwarded() : undefined
     if (path !== undefined) return path
@@ -90,14 +98,14 @@ export class Gateway {
         if (index > 0) await this.#ports.clock.sleep(index * HEAD_START, either)
         return await this.#tried(address, either)
       } catch (error) {
-        failures.push(error instanceof Error ? error.message : String(error))
+        const silent = signal.aborted ? `no answer from ${address}` : undefined
+        failures.push(silent ?? (error instanceof Error ? error.message : String(error)))
         throw error
       }
     })
     try {
       return await Promise.any(tries)
     } catch {
-      signal.throwIfAborted()
       return undefined
     } finally {
       won.abort()
@@ -125,6 +133,7 @@ export class Gateway {
         probe: (stream: Duplex, signal: AbortSignal) => mesh.greet(stream, this.#options.access.authority, signal),
       }
       const kubectl = this.#options.transport !== 'websocket' && (await forwards.kubectlFound())
+      this.#end.signal.throwIfAborted()
       this.#transport = kubectl ? forwards.kubectl(target, () => {}) : forwards.webSockets(target, () => {})
     }
     const transport = this.#transport
@@ -140,5 +149,18 @@ export class Gateway {
       ],
       details: { addresses },
     })
+  }
+}
+
+/** What is waited for goes on without who gave up. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const stop = (): void => reject(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  if (signal.aborted) stop()
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }

@@ -1,11 +1,11 @@
 import { Changes } from '../../domain/changes.ts'
-import { failuresAfter, pauseAfter } from '../../domain/forward/backoff.ts'
+import { failuresAfter, pauseAfter, slept } from '../../domain/forward/backoff.ts'
 import type { Issued } from '../../domain/forward/identity.ts'
 import { spiffeId } from '../../domain/policy/identity.ts'
-import { clusterError, RegctlError } from '../../errors.ts'
+import { clusterError, preconditionError, RegctlError } from '../../errors.ts'
 import type { ForwardPorts } from '../../ports.ts'
 import type { Gateway } from './gateway.ts'
-import type { KnownAccess } from './mesh-access.ts'
+import { askForGrant, type KnownAccess } from './mesh-access.ts'
 import type { Account } from './mesh-account.ts'
 
 /** What istiod expects a token for it to be for. */
@@ -93,13 +93,31 @@ export class MeshIdentity {
         await this.#sleepUntil(started + life * RENEW_AFTER)
       } catch (error) {
         if (signal.aborted) return
-        this.#trouble = error instanceof RegctlError ? error : clusterError('NO_CERTIFICATE', String(error))
+        this.#trouble = this.#said(error)
         this.#renewalFails = true
         this.#changes.tell()
         failures = failuresAfter(failures, 0)
         await this.#ports.clock.sleep(pauseAfter(failures), signal).catch(() => {})
       }
     }
+  }
+
+  /** Of a grant that was taken back, and of a time limit, which say nothing of the kind themselves. */
+  #said(error: unknown): RegctlError {
+    const { namespace, serviceAccount } = this.#options.account
+    if (!(error instanceof RegctlError)) {
+      const late = (error as Error).name === 'TimeoutError'
+      return clusterError('NO_CERTIFICATE', late ? 'no certificate came within 30 s' : String(error))
+    }
+    if (!['FORBIDDEN', 'NOT_FOUND'].includes(error.code)) return error
+    const { context } = this.#ports.kube.target
+    const why = `context "${context}" may not, or no longer, be "${serviceAccount}" of namespace "${namespace}": ${error.message}`
+    return preconditionError('NO_IDENTITY', why, {
+      // The same person, granted again, gets another account.
+      suggestions: [askForGrant(namespace), 'then start it anew: regctl dev-forward'],
+      details: { mode: 'mesh' },
+      cause: error,
+    })
   }
 
   async #renew(signal: AbortSignal): Promise<void> {
@@ -124,7 +142,13 @@ export class MeshIdentity {
 
   async #sleepUntil(time: number): Promise<void> {
     const { clock } = this.#ports
-    for (let left = time - clock.now(); left > 0; left = time - clock.now())
+    for (let now = clock.now(), left = time - now; left > 0; ) {
       await clock.sleep(Math.min(left, LOOK_EVERY), this.#end.signal)
+      const passed = clock.now() - now
+      // A clock that was set back would have it renewed that much too late.
+      if (passed < 0 && slept(passed, LOOK_EVERY)) return
+      now += passed
+      left = time - now
+    }
   }
 }

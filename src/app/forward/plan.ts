@@ -53,7 +53,11 @@ export async function existingForward(ports: ForwardPorts, plan: ForwardPlan): P
     report.identity === undefined ? '' : ` as ${report.identity}`
   }`
   throw conflictError('PORT_TAKEN', `port ${plan.port} leads to ${leads}, by another regctl (pid ${report.pid})`, {
-    suggestions: [`regctl dev-forward --stop --port ${plan.port}`, `regctl dev-forward --port ${plan.port + 1}`],
+    // --stop ends what runs in the background alone.
+    suggestions: [
+      report.log === undefined ? `kill ${report.pid}` : `regctl dev-forward --stop --port ${plan.port}`,
+      `regctl dev-forward --port ${plan.port + 1}`,
+    ],
     details: { port: plan.port, holder: { pid: report.pid } },
   })
 }

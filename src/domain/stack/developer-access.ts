@@ -1,3 +1,4 @@
+import { isPlace } from '../forward/place.ts'
 import { developerHost, developerPort, type Installation, ownerLabels, REGISTRY } from '../installation.ts'
 import type { KubeObject, ObjectRef } from '../kube-object.ts'
 import { spiffeId } from '../policy/identity.ts'
@@ -43,15 +44,17 @@ export function accessObject(at: Installation, access: DeveloperAccess): KubeObj
   }
 }
 
-/** Undefined where something is missing. */
+/** Without roots of its own, TLS would trust every public authority. */
+const ROOT = /-----BEGIN CERTIFICATE-----\s[^-]+-----END CERTIFICATE-----/
+
+/** Undefined where something is missing, or is not what its name says. */
 export function accessOf(object: KubeObject): DeveloperAccess | undefined {
   const data = (object.data ?? {}) as Readonly<Record<string, string>>
-  const { addresses = '', authority, clusterDomain, port, 'root-cert.pem': roots, trustDomain } = data
-  if (authority === undefined || clusterDomain === undefined || roots === undefined || trustDomain === undefined)
-    return undefined
-  if (!Number.isInteger(Number(port))) return undefined
+  const { addresses = '', authority, clusterDomain, port = '', 'root-cert.pem': roots, trustDomain } = data
+  if (!authority || !clusterDomain || !roots || !trustDomain) return undefined
+  if (!ROOT.test(roots) || !isPlace(`localhost:${port}`)) return undefined
   return {
-    addresses: addresses.split('\n').filter((line) => line !== ''),
+    addresses: addresses.split('\n').filter(isPlace),
     authority,
     clusterDomain,
     port: Number(port),

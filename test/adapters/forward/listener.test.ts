@@ -219,6 +219,38 @@ test('a connection waits for the registry, and is told when it does not come', a
   expect(await later).toContain('200 OK')
 })
 
+test('a forward that ends while a connection is made is no bug', async () => {
+  const warnings: Error[] = []
+  const warned = (warning: Error) => void warnings.push(warning)
+  process.on('warning', warned)
+  closing.push(() => process.off('warning', warned))
+  let asked: AbortSignal | undefined
+  const connect = (signal: AbortSignal) =>
+    new Promise<never>((_, reject) => {
+      asked = signal
+      signal.addEventListener('abort', () => reject(signal.reason))
+    })
+  const listener = await forward({ connect })
+  const said = say(listener.port, head(listener.port))
+  while (asked === undefined) await pause(5)
+  await listener.close()
+  expect(await said).toBe('')
+  while (!asked.aborted) await pause(5)
+  await pause(20)
+  expect(warnings).toEqual([])
+})
+
+test('an address that cannot be', async () => {
+  const options = { port: 0, addresses: ['127.0.0.999'], optional: [] }
+  const listening = listeners.listen({
+    ...options,
+    names: () => ({ hosts: [], origins: [] }),
+    connect: () => Promise.reject(new Error('unused')),
+    report: () => ({}) as ForwardReport,
+  })
+  await expect(listening).rejects.toMatchObject({ code: 'NO_ADDRESS' })
+})
+
 test('a peer that goes before its first byte: asked again for a read, told for a write', async () => {
   let count = 0
   const { connect } = await backend((socket) => {

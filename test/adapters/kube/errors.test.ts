@@ -1,4 +1,7 @@
-import { expect, test } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { expect, test, vi } from 'vitest'
 import { Api } from '../../../src/adapters/kube/api.ts'
 import { loadKubeConfig } from '../../../src/adapters/kube/client.ts'
 import { ClusterObjects } from '../../../src/adapters/kube/objects.ts'
@@ -86,6 +89,31 @@ test('an abort ends a request with its reason', async () => {
     return { status: 503, body: '' }
   })
   await expect(new ClusterObjects(server.api).get(REF, stop.signal)).rejects.toThrow('stopped')
+})
+
+test('of several kubeconfig files the first word counts, as for kubectl', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'regctl-test-'))
+  const file = (name: string, current: string, contexts: readonly string[]): string => {
+    const content = {
+      'current-context': current,
+      clusters: [{ name: 'cluster', cluster: { server: `https://${name}.example` } }],
+      users: [{ name: 'user', user: { token: name } }],
+      contexts: contexts.map((context) => ({ name: context, context: { cluster: 'cluster', user: 'user' } })),
+    }
+    writeFileSync(join(directory, name), JSON.stringify(content))
+    return join(directory, name)
+  }
+  const files = [join(directory, 'absent'), file('one', 'a', ['a']), file('two', 'b', ['a', 'b'])]
+  vi.stubEnv('KUBECONFIG', files.join(delimiter))
+  try {
+    const config = loadKubeConfig({})
+    expect([config.getCurrentContext(), config.getCurrentCluster()?.server]).toEqual(['a', 'https://one.example'])
+    expect(config.getCurrentUser()?.token).toBe('one')
+    expect(loadKubeConfig({ context: 'b' }).getCurrentCluster()?.server).toBe('https://one.example')
+  } finally {
+    vi.unstubAllEnvs()
+    rmSync(directory, { recursive: true })
+  }
 })
 
 test('a kubeconfig that is not there, a context it does not have', async () => {

@@ -74,6 +74,12 @@ test.each([
   await expect(asked).rejects.toEqual(failure(code, 5, 'not you'))
 })
 
+test('words that are not encoded as they should be are given as they are', async () => {
+  const { address } = await istiod(async () => ({ status: '16', message: '100% wrong' }))
+  const asked = mesh.certify(await mesh.dial(address, signal), target(), { token: 't', seconds: 60 }, signal)
+  await expect(asked).rejects.toEqual(failure('CERTIFICATE_REFUSED', 5, '100% wrong'))
+})
+
 test('a certificate for another key is none', async () => {
   const { address } = await istiod(async () => [(await authority.issue(`URI:${ADA}`)).cert])
   const asked = mesh.certify(await mesh.dial(address, signal), target(), { token: 't', seconds: 60 }, signal)

@@ -182,6 +182,8 @@ test('a second one uses the first; one that leads elsewhere is in the way', asyn
   Object.assign(elsewhere.cluster.kube, { target: { context: 'b', server: 'https://b' } })
   const other = serve(elsewhere.ports, input({ port }), noShow)
   await expect(other).rejects.toEqual(failure('PORT_TAKEN', 4, 'context "lab"'))
+  // It does not run in the background, where --stop would find it.
+  await expect(other).rejects.toMatchObject({ suggestions: expect.arrayContaining([`kill ${process.pid}`]) })
 })
 
 test('it serves until the signal, and then leaves nothing', async () => {
@@ -251,6 +253,29 @@ test('in the background, beaten by another start: done once our own has given up
   })
   expect(await detach({ ...ports, daemons }, input({ port }), () => [])).toMatchObject({ reused: true })
   expect(clock.now() - started).toBeGreaterThanOrEqual(3_000)
+})
+
+test('in the background on any free port: found by the process', async () => {
+  const cluster = await installedCluster()
+  const [behind, { ports }] = [await workstation(cluster), await workstation(cluster)]
+  const records: ForwardRecord[] = []
+  let asked: readonly unknown[] = []
+  const daemons: Daemons = {
+    ...ports.daemons,
+    list: async () => records,
+    start: async () => {
+      const forward = await Forward.open(behind.ports, await planForward(behind.ports, input({ port: 0, log: '/log' })))
+      closing.push(() => forward.close())
+      records.push({ port: forward.report.port, pid: 1, started: 'x', log: '/log' })
+      return { log: '/log', pid: 1, ended: async () => undefined }
+    },
+  }
+  const served = await detach({ ...ports, daemons }, input({ port: 0 }), (...found) => {
+    asked = found
+    return []
+  })
+  expect(served).toMatchObject({ reused: false, report: { state: 'ready', port: records[0]?.port } })
+  expect(asked).toEqual([0, ports.kube.target.context])
 })
 
 test('what ended before it served says why', async () => {

@@ -1,10 +1,13 @@
-import { PassThrough } from 'node:stream'
+import { type Duplex, PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { containers } from '../../../src/adapters/forward/containers.ts'
+import { Gateway } from '../../../src/app/forward/gateway.ts'
 import { knownMesh } from '../../../src/app/forward/mesh.ts'
+import { KnownAccess } from '../../../src/app/forward/mesh-access.ts'
 import { planForward } from '../../../src/app/forward/plan.ts'
 import type { ForwardInput } from '../../../src/app/forward/way.ts'
+import { accessObject, accessOf } from '../../../src/domain/stack/developer-access.ts'
 import { preconditionError } from '../../../src/errors.ts'
 import type { ForwardPorts, PodTarget, Transport, TransportNews } from '../../../src/ports.ts'
 import { type FakeCluster, fakeCluster, installedCluster } from '../../fakes/cluster.ts'
@@ -168,6 +171,92 @@ test('the authority is away: served until the certificate runs out, said, and we
   const count = news.length
   while (!news.slice(count).some(({ ready }) => ready)) await turn()
   expect(news.at(-1)).toMatchObject({ ready: true, reconnected: true })
+})
+
+test('a grant that was taken back: served until the certificate runs out, and told what to ask for', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  const { transport, told } = await opened(machine, { lifetimeSeconds: 60 })
+  await told(({ ready }) => ready)
+  machine.accounts.token = () => Promise.reject(preconditionError('FORBIDDEN', 'not allowed to create a token'))
+  expect((await told(({ detail }) => detail.includes('may not, or no longer, be "developer-ada-1"'))).ready).toBe(true)
+  await told(({ ready }) => !ready)
+  await expect(transport.connect(AbortSignal.abort())).rejects.toMatchObject({
+    code: 'NO_IDENTITY',
+    suggestions: expect.arrayContaining(['then start it anew: regctl dev-forward']),
+  })
+})
+
+test('a clock that is set back makes no renewal late', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  const { told } = await opened(machine)
+  await told(({ ready }) => ready)
+  const { now } = machine.clock
+  machine.clock.now = () => now.call(machine.clock) - 86_400_000
+  const until = now.call(machine.clock) + 60_000
+  while (machine.mesh.certified < 2 && now.call(machine.clock) < until) await turn()
+  expect(machine.mesh.certified).toBe(2)
+})
+
+test('a client that goes away while the gateway is looked for takes no other along', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  const gateway = new Gateway(machine.ports, {
+    namespace: 'kube-registry',
+    access: new KnownAccess(machine.ports, 'kube-registry', access()),
+    transport: 'auto',
+  })
+  const first = new AbortController()
+  const [gone, stays] = [gateway.open(first.signal), gateway.open(signal)]
+  first.abort()
+  await expect(gone).rejects.toThrow('aborted')
+  expect(await stays).toBeDefined()
+  expect(machine.mesh.dialled).toHaveLength(2)
+})
+
+test('a gateway that accepts and says nothing is passed over', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  machine.mesh.greet = (_connection?: Duplex, _authority?: unknown, limit = signal) =>
+    new Promise<void>((_resolve, reject) => {
+      const late = () => reject(limit.reason)
+      limit.addEventListener('abort', late, { once: true })
+    })
+  const gateway = (address?: string) =>
+    new Gateway(machine.ports, {
+      namespace: 'kube-registry',
+      access: new KnownAccess(machine.ports, 'kube-registry', access()),
+      transport: 'auto',
+      tryMs: 20,
+      ...(address === undefined ? {} : { address }),
+    })
+  expect((await gateway().path(signal)).name).toBe('a port-forward to the gateway')
+  await expect(gateway('192.0.2.1:443').path(signal)).rejects.toEqual(
+    failure('GATEWAY_UNREACHABLE', 5, 'no answer from 192.0.2.1:443'),
+  )
+})
+
+test.each([
+  ['no roots', { 'root-cert.pem': '' }],
+  ['roots that are none', { 'root-cert.pem': 'x' }],
+  ['no port', { port: '' }],
+  ['a port that is none', { port: 'NaN' }],
+  ['a port that cannot be', { port: '70000' }],
+  ['no trust domain', { trustDomain: '' }],
+  ['no authority', { authority: '' }],
+])('a way in with %s is none', (_, wrong) => {
+  const object = accessObject({ namespace: 'kube-registry', port: 5000, clusterDomain: 'cluster.local' }, access())
+  expect(accessOf(object)).toEqual(access())
+  expect(accessOf({ ...object, data: { ...(object.data as object), ...wrong } })).toBeUndefined()
+})
+
+test('of addresses only those that are some are tried', () => {
+  const object = accessObject({ namespace: 'kube-registry', port: 5000, clusterDomain: 'cluster.local' }, access())
+  const addresses = 'host\n10.0.0.1:0\n\u001b[2J:1\n[2001:db8::1]:15443\n10.0.0.1:99999\n'
+  expect(accessOf({ ...object, data: { ...(object.data as object), addresses } })?.addresses).toEqual([
+    '[2001:db8::1]:15443',
+  ])
 })
 
 test("a certificate in somebody else's name is none", async () => {

@@ -19,6 +19,7 @@ import { fakeCluster } from '../../fakes/cluster.ts'
 import { type FakeDocker, fakeDocker } from '../../fakes/fake-docker.ts'
 import { failure } from '../failure.ts'
 
+const ROOTS = '-----BEGIN CERTIFICATE-----\nROOTS\n-----END CERTIFICATE-----\n'
 const AT = { namespace: 'kube-registry', port: 5000, clusterDomain: 'cluster.local' }
 const GATEWAYS = ['192.0.2.1:15443', '192.0.2.2:15443']
 
@@ -47,7 +48,7 @@ function mesh(seconds = 3_600) {
   const { store, ports: cluster } = fakeCluster()
   const access = {
     addresses: GATEWAYS,
-    roots: 'ROOTS',
+    roots: ROOTS,
     trustDomain: 'cluster.local',
     clusterDomain: 'cluster.local',
     port: 5000,
@@ -81,7 +82,7 @@ function mesh(seconds = 3_600) {
         return {
           certificateChain: `CHAIN ${issued}`,
           privateKey: 'KEY',
-          roots: 'ROOTS',
+          roots: ROOTS,
           principal: 'spiffe://cluster.local/ns/team/sa/ada',
           notBefore: now,
           notAfter: now + seconds * 1_000,

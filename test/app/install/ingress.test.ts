@@ -4,7 +4,16 @@ import { status } from '../../../src/app/inspect/status.ts'
 import { uninstall } from '../../../src/app/install/uninstall.ts'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
 import type { GivenSettings } from '../../../src/domain/settings.ts'
-import { type FakeCluster, fakeCluster, forget, installedCluster, namespace, pod, up } from '../../fakes/cluster.ts'
+import {
+  type FakeCluster,
+  fakeCluster,
+  forget,
+  installedCluster,
+  namespace,
+  pod,
+  ROOTS,
+  up,
+} from '../../fakes/cluster.ts'
 import { failure } from '../failure.ts'
 
 const INGRESS = 'kube-registry-ingress'
@@ -87,7 +96,7 @@ describe('developers are told', () => {
       authority: 'istiod.istio-system.svc',
       clusterDomain: 'cluster.local',
       port: '5000',
-      'root-cert.pem': 'the root',
+      'root-cert.pem': ROOTS,
       trustDomain: 'cluster.local',
     })
     expect(await problems(cluster)).toEqual([])
