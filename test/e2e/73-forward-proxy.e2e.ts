@@ -17,6 +17,7 @@ import {
   crane,
   firstLine,
   foreground,
+  killTree,
   layer,
   memory,
   processTree,
@@ -222,7 +223,7 @@ describe('it leaves nothing', () => {
   test('killed with all that would clear up: the next start does', async () => {
     const { pid } = await foreground(PORT, ...flags)
     const [left] = await containers()
-    for (const one of (await processTree(pid)).keys()) process.kill(one, 'SIGKILL')
+    await killTree(pid)
     await pause(1_000)
     expect(await containers()).toEqual([left])
     expect(await secrets()).toHaveLength(1)

@@ -154,6 +154,21 @@ export async function processTree(pid: number): Promise<ReadonlyMap<number, stri
   return tree
 }
 
+/** Kills the processes below `pid` and itself at one moment: those that watch others are stopped before any ends. */
+export async function killTree(pid: number): Promise<void> {
+  const tree = [...(await processTree(pid)).keys()]
+  for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
+    for (const one of tree) {
+      try {
+        process.kill(one, signal)
+      } catch (error) {
+        // A program it had asked something has answered meanwhile.
+        if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+      }
+    }
+  }
+}
+
 export const alive = async (pid: number): Promise<boolean> => (await processTree(pid)).size > 0
 
 /** Resident memory in MiB, now or at its highest. */
