@@ -33,9 +33,7 @@ export default class DevForward extends RegctlCommand {
     const input = { ...forwardInput(flags), version: this.config.version, ...(log === undefined ? {} : { log }) }
     if (flags.detach) {
       const { detach } = await import('../app/forward/background.ts')
-      return this.#told(
-        await detach(ports, input, (port, context) => this.again(detachedArgv(this.argv, port, context))),
-      )
+      return this.#told(await detach(ports, input, (found) => this.again(detachedArgv(this.argv, found))))
     }
     const [{ serve, serveCommand }, { forwardView }] = await Promise.all([
       import('../app/forward/serve.ts'),

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { Flags } from '@oclif/core'
 import { milliseconds } from '../domain/duration.ts'
+import type { Found } from '../domain/forward/forward-report.ts'
 import { MODES, type ModeChoice, TRANSPORTS, type TransportChoice } from '../domain/forward/mode.ts'
 import { isPlace } from '../domain/forward/place.ts'
 import { namespaceName, serviceAccountName } from '../domain/policy/identity.ts'
@@ -16,21 +17,24 @@ function commandOf(argv: readonly string[]): readonly string[] | undefined {
 
 /**
  * Without what makes it detached, and with what was found: a process that is started anew after a day must lead to the same
- * port and the same cluster, whatever the current context is by then.
+ * place by the same way and as the same person, whatever the current context and the caller's rights are by then. Where the
+ * gateway answers and what carries a port-forward is found anew, because these may change.
  */
-export function detachedArgv(argv: readonly string[], port: number, context: string): readonly string[] {
+export function detachedArgv(argv: readonly string[], { port, context, mode, identity }: Found): readonly string[] {
+  const found = {
+    '--port': String(port),
+    '--context': context,
+    '--mode': mode,
+    ...(identity === undefined ? {} : { '--identity': identity }),
+  }
+  const isFound = (arg: string | undefined): boolean => arg !== undefined && Object.hasOwn(found, arg)
   const others = argv
     .filter((arg) => arg !== '--detach' && arg !== '--json')
+    .filter((arg, index, all) => !isFound(arg.split('=')[0]) && !isFound(all[index - 1]))
     // It runs in another directory.
     .map((arg, index, all) => (all[index - 1] === '--kubeconfig' ? resolve(arg) : arg))
     .map((arg) => arg.replace(/^--kubeconfig=(.+)$/s, (_, file: string) => `--kubeconfig=${resolve(file)}`))
-  const found = { '--port': String(port), '--context': context }
-  return [
-    ...others,
-    ...Object.entries(found).flatMap(([flag, value]) =>
-      others.some((arg) => arg === flag || arg.startsWith(`${flag}=`)) ? [] : [flag, value],
-    ),
-  ]
+  return [...others, ...Object.entries(found).flat()]
 }
 
 export const forwardFlags = {

@@ -2,21 +2,28 @@ import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { detachedArgv } from '../../src/flags/forward.ts'
 
-test('what runs in the background is told the port and the cluster that were found', () => {
-  expect(detachedArgv(['--detach', '--json', '--mode', 'mesh'], 5000, 'lab')).toEqual([
-    '--mode',
-    'mesh',
-    '--port',
-    '5000',
-    '--context',
-    'lab',
-  ])
-  const given = ['--port=5001', '--context', 'mine']
-  expect(detachedArgv([...given, '--detach'], 5001, 'mine')).toEqual(given)
+const found = { port: 5000, context: 'lab', mode: 'mesh', identity: 'team/ada' }
+const told = ['--port', '5000', '--context', 'lab', '--mode', 'mesh', '--identity', 'team/ada']
+
+test.each([
+  ['nothing', []],
+  ['what would be found anew', ['--mode', 'auto', '--identity', 'team', '--port', '0']],
+  ['the same in one word', ['--mode=auto', '--identity=team', '--port=0', '--context=lab']],
+])('what runs in the background is told what was found, where it was told %s', (_, given) => {
+  expect(detachedArgv(['--detach', '--json', ...given], found)).toEqual(told)
+})
+
+test('what changes while it runs is found anew', () => {
+  const kept = ['--gateway', '192.0.2.1:1', '--transport=websocket', '-n', 'registry', '--address', '127.0.0.1']
+  expect(detachedArgv(['--detach', ...kept], found)).toEqual([...kept, ...told])
+})
+
+test('in port-forward mode it is nobody', () => {
+  const asked = { port: 1, context: 'a', mode: 'port-forward' }
+  expect(detachedArgv(['--detach'], asked)).toEqual(['--port', '1', '--context', 'a', '--mode', 'port-forward'])
 })
 
 test('it runs in another directory', () => {
-  const found = ['--port', '1', '--context', 'a']
-  expect(detachedArgv(['--kubeconfig', 'x/y'], 1, 'a')).toEqual(['--kubeconfig', resolve('x/y'), ...found])
-  expect(detachedArgv(['--kubeconfig=x/y'], 1, 'a')).toEqual([`--kubeconfig=${resolve('x/y')}`, ...found])
+  expect(detachedArgv(['--kubeconfig', 'x/y'], found)).toEqual(['--kubeconfig', resolve('x/y'), ...told])
+  expect(detachedArgv(['--kubeconfig=x/y'], found)).toEqual([`--kubeconfig=${resolve('x/y')}`, ...told])
 })

@@ -1,4 +1,4 @@
-import type { ForwardReport } from '../../domain/forward/forward-report.ts'
+import type { ForwardReport, Found } from '../../domain/forward/forward-report.ts'
 import { clusterError } from '../../errors.ts'
 import type { Clock, Daemons, ForwardPorts, ForwardRecord, Listeners } from '../../ports.ts'
 import { existingForward, planForward } from './plan.ts'
@@ -11,12 +11,12 @@ type Background = { readonly daemons: Daemons; readonly listeners: Listeners; re
 export async function detach(
   ports: ForwardPorts & { readonly daemons: Daemons },
   input: ForwardInput,
-  argv: (port: number, context: string) => readonly string[],
+  argv: (found: Found) => readonly string[],
 ): Promise<Served> {
   const plan = await planForward(ports, input)
   const existing = await existingForward(ports, plan)
   if (existing !== undefined) return { report: existing, reused: true }
-  const started = await ports.daemons.start(plan.port, argv(plan.port, plan.leads.context))
+  const started = await ports.daemons.start(plan.port, argv({ ...plan.leads, port: plan.port }))
   const [address = ''] = plan.addresses
   let report: ForwardReport | undefined
   for (

@@ -28,6 +28,9 @@ export type ForwardTarget = {
   readonly identity?: string
 }
 
+/** What a start in the background is told of what was found for it. */
+export type Found = Pick<ForwardTarget, 'context' | 'mode' | 'identity'> & { readonly port: number }
+
 /** A forward as `--json`, `--status` and its own port tell it. */
 export type ForwardReport = ForwardTarget &
   Traffic & {

@@ -218,9 +218,10 @@ test('in the background: started, found by its port, ended', async () => {
       return { log: '/log', pid: 1, ended: async () => undefined }
     },
   }
-  const served = await detach({ ...ports, daemons }, input({ port }), (found) => ['regctl', String(found)])
+  const served = await detach({ ...ports, daemons }, input({ port }), (found) => ['regctl', JSON.stringify(found)])
   expect(served).toMatchObject({ reused: false, report: { state: 'ready', log: '/log' } })
-  expect(asked).toEqual(['regctl', String(port)])
+  const { context } = ports.kube.target
+  expect(JSON.parse(asked[1] ?? '')).toMatchObject({ port, context, mode: 'port-forward' })
   const record = { port, pid: 1, started: 'x', log: '/log' }
   const silent = { port: await freePort(), pid: 2, started: 'x', log: '/other' }
   const list = await listForwards(
@@ -259,7 +260,7 @@ test('in the background on any free port: found by the process', async () => {
   const cluster = await installedCluster()
   const [behind, { ports }] = [await workstation(cluster), await workstation(cluster)]
   const records: ForwardRecord[] = []
-  let asked: readonly unknown[] = []
+  let asked: unknown
   const daemons: Daemons = {
     ...ports.daemons,
     list: async () => records,
@@ -270,12 +271,12 @@ test('in the background on any free port: found by the process', async () => {
       return { log: '/log', pid: 1, ended: async () => undefined }
     },
   }
-  const served = await detach({ ...ports, daemons }, input({ port: 0 }), (...found) => {
+  const served = await detach({ ...ports, daemons }, input({ port: 0 }), (found) => {
     asked = found
     return []
   })
   expect(served).toMatchObject({ reused: false, report: { state: 'ready', port: records[0]?.port } })
-  expect(asked).toEqual([0, ports.kube.target.context])
+  expect(asked).toMatchObject({ port: 0, context: ports.kube.target.context })
 })
 
 test('what ended before it served says why', async () => {

@@ -76,6 +76,25 @@ test('auto is mesh mode where a developer may be somebody', async () => {
   expect(plan).toMatchObject({ port: 5000, leads: { mode: 'mesh', identity: 'team/developer-ada-1' } })
 })
 
+test('a mode that was found stays, whatever is lost later', async () => {
+  const machine = workstation(await installedCluster())
+  publish(machine.cluster)
+  const news: TransportNews[] = []
+  const listener = { port: 1, addresses: [], traffic: unused as never, close: async () => {} }
+  const ports = { ...machine.ports, listeners: { ...machine.ports.listeners, listen: async () => listener } }
+  const { way } = await planForward(ports, input({ lifetimeSeconds: 60 }))
+  const options = { port: 0, addresses: [], optional: [], names: unused as never, report: unused as never }
+  const { close } = await way.serve(options, (one) => news.push(one))
+  closing.push(close)
+  while (!news.some(({ ready }) => ready)) await turn()
+  machine.accounts.token = () => Promise.reject(preconditionError('FORBIDDEN', 'not allowed to create a token'))
+  machine.mesh.registry = 'away'
+  const end = machine.clock.now() + 600_000
+  while (machine.clock.now() < end) await turn()
+  expect(news.at(-1)).toMatchObject({ ready: false, detail: expect.stringContaining('may not, or no longer, be') })
+  expect(machine.forwarded).toEqual([])
+})
+
 test.each([
   ['nobody may be found', true],
   ['there is no way in', false],
