@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs'
 import { delimiter } from 'node:path'
-import { KubeConfig } from '@kubernetes/client-node'
+import type { KubeConfig } from '@kubernetes/client-node'
 import { preconditionError } from '../../errors.ts'
 import type { BuildPods, Clock, Kube, Pods } from '../../ports.ts'
 import { Api } from './api.ts'
 import { ClusterBuildPods } from './build-pods.ts'
+import { ImpersonatingKubeConfig } from './impersonation.ts'
 import { ClusterObjects } from './objects.ts'
 import { ClusterPods } from './pods.ts'
 
@@ -28,7 +29,7 @@ export function openBuildPods(options: ClusterOptions): BuildPods {
 }
 
 export function loadKubeConfig(options: Pick<ClusterOptions, 'context' | 'kubeconfig'>): KubeConfig {
-  const config = new KubeConfig()
+  const config = new ImpersonatingKubeConfig()
   try {
     const several = (process.env.KUBECONFIG ?? '').split(delimiter).filter((file) => file !== '')
     if (options.kubeconfig !== undefined) config.loadFromFile(options.kubeconfig)
@@ -61,6 +62,7 @@ export function loadKubeConfig(options: Pick<ClusterOptions, 'context' | 'kubeco
       suggestions: ['kubectl config view'],
     })
   }
+  config.requireSomebody()
   return config
 }
 
@@ -71,7 +73,7 @@ export function loadKubeConfig(options: Pick<ClusterOptions, 'context' | 'kubeco
 function loadAsKubectl(config: KubeConfig, files: readonly string[]): void {
   config.loadFromOptions({ clusters: [], users: [], contexts: [], currentContext: '' })
   for (const file of files.filter((one) => existsSync(one))) {
-    const next = new KubeConfig()
+    const next = new ImpersonatingKubeConfig()
     next.loadFromFile(file)
     config.clusters = firstOfName(config.clusters, next.clusters)
     config.users = firstOfName(config.users, next.users)
