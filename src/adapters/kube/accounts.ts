@@ -1,7 +1,6 @@
-import { RegctlError } from '../../errors.ts'
 import type { Accounts } from '../../ports.ts'
-import { Api, type ApiRequest, type ApiResponse } from './api.ts'
-import { type ClusterOptions, loadKubeConfig } from './client.ts'
+import type { Api } from './api.ts'
+import { type ClusterOptions, loadKubeConfig, openApi } from './client.ts'
 
 type Rule = {
   readonly verbs: readonly string[]
@@ -12,16 +11,12 @@ type Rule = {
 
 export class ClusterAccounts implements Accounts {
   readonly namespace: string
-  readonly #options: ClusterOptions
-  #api: Api
+  readonly #api: Api
 
   constructor(options: ClusterOptions) {
     const config = loadKubeConfig(options)
-    const context = config.getCurrentContext()
-    this.namespace = config.getContextObject(context)?.namespace || 'default'
-    // Whatever becomes the current context meanwhile, these stay where they were.
-    this.#options = { ...options, context }
-    this.#api = this.#connected()
+    this.namespace = config.getContextObject(config.getCurrentContext())?.namespace || 'default'
+    this.#api = openApi(options)
   }
 
   async token(
@@ -29,7 +24,7 @@ export class ClusterAccounts implements Accounts {
     { audience, seconds }: { readonly audience: string; readonly seconds: number },
     signal: AbortSignal,
   ): Promise<string> {
-    const { text } = await this.#request({
+    const { text } = await this.#api.request({
       method: 'POST',
       path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/serviceaccounts/${encodeURIComponent(serviceAccount)}/token`,
       body: {
@@ -44,7 +39,7 @@ export class ClusterAccounts implements Accounts {
   }
 
   async mine(namespace: string): Promise<readonly string[]> {
-    const { text } = await this.#request({
+    const { text } = await this.#api.request({
       method: 'POST',
       path: '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews',
       body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace } },
@@ -58,20 +53,5 @@ export class ClusterAccounts implements Accounts {
       )
       .flatMap(({ resourceNames = [] }) => resourceNames)
     return [...new Set(names)].sort()
-  }
-
-  async #request(request: ApiRequest): Promise<ApiResponse> {
-    try {
-      return await this.#api.request(request)
-    } catch (error) {
-      if (!(error instanceof RegctlError) || !['UNAUTHORIZED', 'CREDENTIALS'].includes(error.code)) throw error
-      // Credentials may have been renewed in the kubeconfig.
-      this.#api = this.#connected()
-      return this.#api.request(request)
-    }
-  }
-
-  #connected(): Api {
-    return new Api(loadKubeConfig(this.#options), this.#options.clock, this.#options.signal)
   }
 }

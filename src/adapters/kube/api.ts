@@ -1,4 +1,5 @@
 import { HttpMethod, IsomorphicFetchHttpLibrary, type KubeConfig, RequestContext } from '@kubernetes/client-node'
+import { RegctlError } from '../../errors.ts'
 import type { Clock } from '../../ports.ts'
 import { connectionError, credentialsError, isConnectionLost, statusError, type Target } from './errors.ts'
 
@@ -30,21 +31,49 @@ const REQUEST_LIMIT = 60_000
 /** Requests to the API server: credentials of the kubeconfig, retries of what is transient, errors in our words. */
 export class Api {
   readonly target: Target
-  readonly #config: KubeConfig
   readonly #clock: Clock
   readonly #signal: AbortSignal
+  readonly #again: (() => KubeConfig) | undefined
+  #config: KubeConfig
   readonly #http = new IsomorphicFetchHttpLibrary()
   #dispatcher: ReturnType<RequestContext['getDispatcher']>
 
-  constructor(config: KubeConfig, clock: Clock, signal: AbortSignal) {
+  /** `again` reads the kubeconfig anew, for who logged in since. */
+  constructor(config: KubeConfig, clock: Clock, signal: AbortSignal, again?: () => KubeConfig) {
     this.#config = config
     this.#clock = clock
     this.#signal = signal
-    const server = (config.getCurrentCluster()?.server ?? '').replace(/\/+$/, '')
-    this.target = { context: config.getCurrentContext(), server }
+    this.#again = again
+    this.target = { context: config.getCurrentContext(), server: serverOf(config) }
   }
 
-  async request(request: ApiRequest): Promise<ApiResponse> {
+  request(request: ApiRequest): Promise<ApiResponse> {
+    return this.withCredentials(() => this.#attempts(request))
+  }
+
+  /** Refused credentials are read anew once: a token ran out, or the plugin that gives them has others by now. */
+  async withCredentials<T>(run: (config: KubeConfig) => Promise<T>): Promise<T> {
+    const config = this.#config
+    try {
+      return await run(config)
+    } catch (error) {
+      if (!(error instanceof RegctlError) || !['UNAUTHORIZED', 'CREDENTIALS'].includes(error.code)) throw error
+      if (this.#again === undefined) throw error
+      // Of several that were refused at once the first one reads.
+      if (this.#config === config) this.#take(this.#again())
+      // A plugin that failed was asked a moment ago, maybe with a window on the screen.
+      if (error.code === 'CREDENTIALS') throw error
+      return run(this.#config)
+    }
+  }
+
+  #take(config: KubeConfig): void {
+    this.#config = config
+    // Its connections have a client certificate of before.
+    this.#dispatcher = undefined
+  }
+
+  async #attempts(request: ApiRequest): Promise<ApiResponse> {
     const signal = request.signal === undefined ? this.#signal : AbortSignal.any([this.#signal, request.signal])
     for (let attempt = 1; ; attempt += 1) {
       signal.throwIfAborted()
@@ -128,6 +157,8 @@ export class Api {
     }
   }
 }
+
+export const serverOf = (config: KubeConfig): string => (config.getCurrentCluster()?.server ?? '').replace(/\/+$/, '')
 
 /** 429 is refused before it is processed, so even a create may be sent again. */
 function isTransient(status: number, request: ApiRequest): boolean {

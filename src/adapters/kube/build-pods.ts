@@ -1,24 +1,23 @@
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import type { KubeConfig } from '@kubernetes/client-node'
 import { RegctlError } from '../../errors.ts'
 import type { BuildPods } from '../../ports.ts'
 import type { Api } from './api.ts'
 import { openStdin } from './attach.ts'
 
 export class ClusterBuildPods implements BuildPods {
-  readonly #config: KubeConfig
   readonly #api: Api
 
-  constructor(config: KubeConfig, api: Api) {
-    this.#config = config
+  constructor(api: Api) {
     this.#api = api
   }
 
   async send(namespace: string, pod: string, container: string, content: Readable, signal: AbortSignal): Promise<void> {
     // It may fail before anybody reads it.
     content.on('error', () => {})
-    const { stdin, finished } = await openStdin(this.#config, namespace, pod, container, signal)
+    const { stdin, finished } = await this.#api.withCredentials((config) =>
+      openStdin(config, namespace, pod, container, signal),
+    )
     try {
       await pipeline(content, stdin, { signal })
       await finished

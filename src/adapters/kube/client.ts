@@ -3,7 +3,7 @@ import { delimiter } from 'node:path'
 import type { KubeConfig } from '@kubernetes/client-node'
 import { preconditionError } from '../../errors.ts'
 import type { BuildPods, Clock, Kube, Pods } from '../../ports.ts'
-import { Api } from './api.ts'
+import { Api, serverOf } from './api.ts'
 import { ClusterBuildPods } from './build-pods.ts'
 import { ImpersonatingKubeConfig } from './impersonation.ts'
 import { ClusterObjects } from './objects.ts'
@@ -18,14 +18,26 @@ export type ClusterOptions = {
 
 /** Reads the kubeconfig; the API server is not asked anything yet. */
 export function openCluster(options: ClusterOptions): { readonly kube: Kube; readonly pods: Pods } {
-  const config = loadKubeConfig(options)
-  const api = new Api(config, options.clock, options.signal)
-  return { kube: new ClusterObjects(api), pods: new ClusterPods(config, api) }
+  const api = openApi(options)
+  return { kube: new ClusterObjects(api), pods: new ClusterPods(api) }
 }
 
-export function openBuildPods(options: ClusterOptions): BuildPods {
+export const openBuildPods = (options: ClusterOptions): BuildPods => new ClusterBuildPods(openApi(options))
+
+export function openApi(options: ClusterOptions): Api {
   const config = loadKubeConfig(options)
-  return new ClusterBuildPods(config, new Api(config, options.clock, options.signal))
+  return new Api(config, options.clock, options.signal, () => loadAgain(config, options))
+}
+
+/** As it is now: whatever became the current context meanwhile, it stays with the one it had, and with the same cluster. */
+export function loadAgain(before: KubeConfig, options: ClusterOptions): KubeConfig {
+  const context = before.getCurrentContext()
+  const config = loadKubeConfig({ ...options, context })
+  const [was, is] = [serverOf(before), serverOf(config)]
+  if (was === is) return config
+  throw preconditionError('CONTEXT_MOVED', `context "${context}" leads to ${is} now, no longer to ${was}`, {
+    suggestions: ['run the command again'],
+  })
 }
 
 export function loadKubeConfig(options: Pick<ClusterOptions, 'context' | 'kubeconfig'>): KubeConfig {

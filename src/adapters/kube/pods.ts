@@ -9,11 +9,9 @@ import { openPort } from './port-forward.ts'
 import { type Socket, socketError, untilClosed } from './web-socket.ts'
 
 export class ClusterPods implements Pods {
-  readonly #config: KubeConfig
   readonly #api: Api
 
-  constructor(config: KubeConfig, api: Api) {
-    this.#config = config
+  constructor(api: Api) {
     this.#api = api
   }
 
@@ -31,16 +29,17 @@ export class ClusterPods implements Pods {
     let socket: Socket | undefined
     const idle = new PassThrough()
     // By default client-node 2.0.1 ends our own stdout when the server closes a stream.
-    const handler = new WebSocketHandler(this.#config, undefined, { stdin: idle, stdout, stderr })
-    const opened: Socket = await new Exec(this.#config, handler)
-      .exec(namespace, pod, container, [...argv], stdout, stderr, null, false, (result) => {
-        status = result
-        // The status comes last. client-node closes politely and would wait half a minute for a server that does not answer.
-        socket?.terminate()
-      })
-      .catch((cause: unknown) => {
-        throw socketError(cause, about, this.#api.target)
-      })
+    const open = (config: KubeConfig): Promise<Socket> =>
+      new Exec(config, new WebSocketHandler(config, undefined, { stdin: idle, stdout, stderr }))
+        .exec(namespace, pod, container, [...argv], stdout, stderr, null, false, (result) => {
+          status = result
+          // The status comes last. client-node closes politely and would wait half a minute for a server that does not answer.
+          socket?.terminate()
+        })
+        .catch((cause: unknown) => {
+          throw socketError(cause, about, this.#api.target)
+        })
+    const opened = await this.#api.withCredentials(open)
     socket = opened
     if (status !== undefined) opened.terminate()
     else await untilClosed(opened, signal)
@@ -80,7 +79,7 @@ export class ClusterPods implements Pods {
     const about = `reach port ${port} of pod ${namespace}/${pod}`
     const limit = AbortSignal.any([AbortSignal.timeout(30_000), ...(signal === undefined ? [] : [signal])])
     try {
-      const stream = await openPort(this.#config, namespace, pod, port, limit)
+      const stream = await this.#api.withCredentials((config) => openPort(config, namespace, pod, port, limit))
       try {
         return await requestOver(stream, { ...request, host: `localhost:${port}` }, limit)
       } finally {

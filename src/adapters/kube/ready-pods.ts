@@ -9,8 +9,7 @@ import type { Api, WatchEvent } from './api.ts'
 export type PodsSought = { readonly namespace: string; readonly selector: string }
 
 type Watched = {
-  /** A fresh one reads the kubeconfig again: credentials may have been renewed there. */
-  readonly api: () => Api
+  readonly api: Api
   readonly sought: PodsSought
   readonly clock: Clock
 }
@@ -27,14 +26,12 @@ export class ReadyPods {
   readonly #end = new AbortController()
   readonly #pods = new Map<string, V1Pod>()
   readonly #changes = new Changes()
-  #api: Api
   #round = new AbortController()
   #trouble: RegctlError | undefined
   #known = false
 
   constructor(watched: Watched) {
     this.#watched = watched
-    this.#api = watched.api()
     void this.#keepUp()
   }
 
@@ -93,24 +90,14 @@ export class ReadyPods {
         failures += 1
         this.#trouble =
           error instanceof RegctlError ? error : clusterError('PODS_UNKNOWN', `cannot watch pods: ${String(error)}`)
-        if (['UNAUTHORIZED', 'CREDENTIALS'].includes(this.#trouble.code)) this.#renew()
         this.#changes.tell()
         await this.#watched.clock.sleep(pauseAfter(failures), signal).catch(() => {})
       }
     }
   }
 
-  /** The kubeconfig may be unreadable while somebody logs in anew. */
-  #renew(): void {
-    try {
-      this.#api = this.#watched.api()
-    } catch (error) {
-      if (error instanceof RegctlError) this.#trouble = error
-    }
-  }
-
   async #list(signal: AbortSignal): Promise<string> {
-    const { text } = await this.#api.request({ method: 'GET', ...this.#request('list'), signal })
+    const { text } = await this.#watched.api.request({ method: 'GET', ...this.#request('list'), signal })
     const list = JSON.parse(text) as { items: V1Pod[]; metadata: { resourceVersion?: string } }
     this.#pods.clear()
     for (const pod of list.items) this.#pods.set(pod.metadata?.uid ?? '', pod)
@@ -125,7 +112,7 @@ export class ReadyPods {
     const query = { ...request.query, watch: 'true', resourceVersion, timeoutSeconds: String(WATCH_SECONDS) }
     try {
       const limit = AbortSignal.any([signal, AbortSignal.timeout((WATCH_SECONDS + 30) * 1_000)])
-      for await (const event of this.#api.watch({ ...request, method: 'GET', query }, limit)) {
+      for await (const event of this.#watched.api.watch({ ...request, method: 'GET', query }, limit)) {
         if (!this.#take(event)) return
       }
     } catch (error) {

@@ -40,7 +40,7 @@ async function kubelet(protocols: readonly string[], log: readonly string[] = []
   const config = kubeConfig((server.address() as AddressInfo).port)
   const over = new AbortController()
   const attached = once(sockets, 'connection') as Promise<[WebSocket, http.IncomingMessage]>
-  const pods = new ClusterBuildPods(config, new Api(config, systemClock, over.signal))
+  const pods = new ClusterBuildPods(new Api(config, systemClock, over.signal))
   const send = (content: Readable) => pods.send('n', 'p', 'build', content, over.signal)
   const follow = (from: number, tell: (text: string) => void) =>
     pods.follow('n', 'p', 'build', from, (chunk) => tell(Buffer.from(chunk).toString()), over.signal)

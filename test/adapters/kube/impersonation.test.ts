@@ -95,8 +95,7 @@ test.each([
   ['a port-forward', async (config: Config) => (await openPort(config, 'n', 'p', 1)).destroy()],
   [
     'an exec',
-    (config: Config) =>
-      new ClusterPods(config, new Api(config, hastyClock, signal)).exec('n', 'p', 'c', ['x']).catch(() => {}),
+    (config: Config) => new ClusterPods(new Api(config, hastyClock, signal)).exec('n', 'p', 'c', ['x']).catch(() => {}),
   ],
 ])('%s is made as the user, in the groups that the kubeconfig says', async (_, ask) => {
   await ask(configOf(ADA))

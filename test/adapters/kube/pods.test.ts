@@ -13,7 +13,7 @@ test('exec gives both streams and the exit code', async () => {
     })
     return () => {}
   })
-  const result = await new ClusterPods(server.config, server.api).exec('n', 'p', 'c', ['sh', '-c', 'x'])
+  const result = await new ClusterPods(server.api).exec('n', 'p', 'c', ['sh', '-c', 'x'])
   expect(result).toEqual({ stdout: 'out', stderr: 'err', exitCode: 7 })
 })
 
@@ -25,14 +25,14 @@ test('a command that did not start is an error, and so is a pod that is not ther
       return () => {}
     }
   })
-  const pods = new ClusterPods(server.config, server.api)
+  const pods = new ClusterPods(server.api)
   await expect(pods.exec('n', 'p', 'c', ['x'])).rejects.toMatchObject({ code: 'EXEC_FAILED', message: /no such file/ })
   await expect(pods.exec('n', 'gone', 'c', ['x'])).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })
 
 test('an abort ends an exec that says nothing', async () => {
   using server = await apiServer(nothing, () => () => () => {})
-  const pods = new ClusterPods(server.config, server.api)
+  const pods = new ClusterPods(server.api)
   const signal = AbortSignal.timeout(50)
   await expect(pods.exec('n', 'p', 'c', ['x'], signal)).rejects.toThrow(/timeout/)
 })
@@ -55,7 +55,7 @@ test('a request through a port-forward, its answer in pieces', async () => {
         send(0, part)
     }
   })
-  const pods = new ClusterPods(server.config, server.api)
+  const pods = new ClusterPods(server.api)
   const response = await pods.request('n', 'p', 5000, { method: 'GET', path: '/v2/' })
   expect(response).toMatchObject({ status: 200, body: 'abc', headers: { 'x-a': 'b' } })
   expect(asked).toMatch(/^GET \/v2\/ HTTP\/1.1\r\nhost: localhost:5000\r\n/i)
@@ -69,7 +69,7 @@ test('an answer that ends with the connection', async () => {
       close()
     }
   })
-  const response = await new ClusterPods(server.config, server.api).request('n', 'p', 1, { method: 'GET', path: '/' })
+  const response = await new ClusterPods(server.api).request('n', 'p', 1, { method: 'GET', path: '/' })
   expect([response.status, response.body.length]).toEqual([503, 40_000])
 })
 
@@ -80,7 +80,7 @@ test('a port where nobody listens, and one that never answers', async () => {
     if (path.endsWith('=1')) setTimeout(() => send(1, 'connect: connection refused'), 5)
     return () => {}
   })
-  const pods = new ClusterPods(server.config, server.api)
+  const pods = new ClusterPods(server.api)
   const get = { method: 'GET', path: '/' }
   await expect(pods.request('n', 'p', 1, get)).rejects.toMatchObject({ code: 'FORWARD_FAILED', message: /refused/ })
   await expect(pods.request('n', 'p', 2, get, AbortSignal.timeout(50))).rejects.toThrow(/timeout/)
@@ -88,6 +88,6 @@ test('a port where nobody listens, and one that never answers', async () => {
 
 test('logs', async () => {
   using server = await apiServer(({ url }) => ({ body: `${url.pathname}${url.search}` }))
-  const text = await new ClusterPods(server.config, server.api).logs('n', 'p', 'c', { tailLines: 5, previous: true })
+  const text = await new ClusterPods(server.api).logs('n', 'p', 'c', { tailLines: 5, previous: true })
   expect(text).toBe('/api/v1/namespaces/n/pods/p/log?container=c&tailLines=5&previous=true')
 })
