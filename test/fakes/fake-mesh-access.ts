@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Issued } from '../../src/domain/forward/identity.ts'
 import { accessObject, type DeveloperAccess } from '../../src/domain/stack/developer-access.ts'
 import { clusterError } from '../../src/errors.ts'
-import type { Accounts, Mesh } from '../../src/ports.ts'
+import type { Accounts, AuthorityTarget, Mesh } from '../../src/ports.ts'
 import type { FakeCluster } from './cluster.ts'
 
 export const ACCOUNT = { namespace: 'team', serviceAccount: 'developer-ada-1' }
@@ -49,23 +49,29 @@ export class FakeWayIn implements Mesh {
 
   async greet(connection: Duplex): Promise<void> {
     await turn()
-    const address = this.#place.get(connection) ?? ''
-    if (this.foreign.has(address)) throw clusterError('WRONG_PEER', `${address} is not of this mesh`)
+    this.#passOn(connection)
+    if (this.authority === 'away') throw clusterError('HANDSHAKE_FAILED', 'istiod is away')
   }
 
-  async certify(): Promise<Issued> {
+  async certify(_connection: Duplex, { roots }: AuthorityTarget): Promise<Issued> {
     await turn()
     if (this.authority === 'away') throw clusterError('CERTIFICATE_FAILED', 'istiod is away')
     this.certified += 1
-    const pem = { certificateChain: `chain ${this.certified}`, privateKey: 'key', roots: 'roots' }
+    const pem = { certificateChain: `chain ${this.certified}`, privateKey: 'key', roots }
     return { ...pem, principal: this.principal, notBefore: 0, notAfter: this.life }
   }
 
   async secure(connection: Duplex, _target: unknown, identity: Issued | object): Promise<Duplex> {
     await turn()
+    this.#passOn(connection)
     if (this.registry === 'away') throw clusterError('HANDSHAKE_FAILED', 'no TLS with "registry"')
     this.secured.push(identity as Issued)
     return connection
+  }
+
+  #passOn(connection: Duplex): void {
+    const address = this.#place.get(connection) ?? ''
+    if (this.foreign.has(address)) throw clusterError('WRONG_PEER', `${address} is not of this mesh`)
   }
 }
 

@@ -131,7 +131,12 @@ export class MeshIdentity {
     ])
     const connection = await gateway.open(signal)
     const started = clock.now()
-    const issued = await mesh.certify(connection, access.authority, { token, seconds }, signal)
+    const issued = await mesh
+      .certify(connection, access.authority, { token, seconds }, signal)
+      .catch((error: unknown) => {
+        gateway.doubt()
+        throw error
+      })
     const expected = spiffeId(access.current.trustDomain, account.namespace, account.serviceAccount)
     if (issued.principal !== expected)
       throw clusterError('WRONG_IDENTITY', `the certificate is for "${issued.principal}", not for "${expected}"`)
@@ -145,6 +150,8 @@ export class MeshIdentity {
     for (let now = clock.now(), left = time - now; left > 0; ) {
       await clock.sleep(Math.min(left, LOOK_EVERY), this.#end.signal)
       const passed = clock.now() - now
+      // The mesh has other roots: the registry will not take this certificate for long, nor be taken for itself.
+      if (this.#issued?.roots !== this.#options.access.current.roots) return
       // A clock that was set back would have it renewed that much too late.
       if (passed < 0 && slept(passed, LOOK_EVERY)) return
       now += passed

@@ -64,7 +64,11 @@ export class MeshTransport implements Transport {
     try {
       const issued = await identity.ready(signal)
       const { name } = await gateway.path(signal)
-      const stream = await mesh.secure(await gateway.open(signal), this.#options, issued, signal)
+      const connection = await gateway.open(signal)
+      const stream = await mesh.secure(connection, this.#options, issued, signal).catch((error: unknown) => {
+        if (!signal.aborted) gateway.doubt()
+        throw error
+      })
       this.#through = name
       this.#take(undefined)
       return stream

@@ -52,8 +52,13 @@ export async function knownMesh(ports: ForwardPorts, input: ForwardInput): Promi
     open: (tell) => {
       const access = new KnownAccess(ports, namespace, read)
       const given = address === undefined ? {} : { address }
-      const gateway = new Gateway(ports, { namespace, access, transport: choice, ...given })
+      let known: MeshIdentity | undefined
+      const gateway = new Gateway(ports, {
+        ...{ namespace, access, transport: choice, registry: target, ...given },
+        certificate: () => known?.current,
+      })
       const identity = new MeshIdentity(ports, { account, seconds, access, gateway })
+      known = identity
       const { mesh, clock } = ports
       const transport = new MeshTransport({ mesh, clock, gateway, identity, ...target, tell })
       return { transport, gateway, identity }
