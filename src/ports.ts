@@ -90,7 +90,13 @@ export type Transport = {
 }
 
 /** What a transport tells while it works: whether it could carry a connection now, and over what or what it waits for. */
-export type TransportNews = { readonly ready: boolean; readonly detail: string; readonly reconnected?: boolean }
+export type TransportNews = {
+  readonly ready: boolean
+  readonly detail: string
+  readonly reconnected?: boolean
+  /** Commands that may help where it waits. */
+  readonly suggestions?: readonly string[]
+}
 
 /** The pods a port-forward leads to: the registry's, or the developers' gateway's. */
 export type PodTarget = {

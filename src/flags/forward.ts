@@ -5,13 +5,17 @@ import type { Found } from '../domain/forward/forward-report.ts'
 import { MODES, type ModeChoice, TRANSPORTS, type TransportChoice } from '../domain/forward/mode.ts'
 import { isPlace } from '../domain/forward/place.ts'
 import { namespaceName, serviceAccountName } from '../domain/policy/identity.ts'
+import { shellWord } from '../domain/shell-word.ts'
 import { usageError } from '../errors.ts'
 
 /** What stands behind `--`; oclif takes it for arguments of ours. */
 function commandOf(argv: readonly string[]): readonly string[] | undefined {
   const at = argv.indexOf('--')
   if (at < 0) return undefined
-  if (at === argv.length - 1) throw usageError('NO_COMMAND', 'there is no command behind "--"')
+  if (at === argv.length - 1)
+    throw usageError('NO_COMMAND', 'there is no command behind "--"', {
+      suggestions: ['regctl dev-forward -- COMMAND'],
+    })
   return argv.slice(at + 1)
 }
 
@@ -120,7 +124,9 @@ const HOUR = 3_600
 function lifetime(text: string): number {
   const seconds = milliseconds(text) / 1_000
   if (seconds >= 60 && seconds <= HOUR) return Math.floor(seconds)
-  throw usageError('INVALID_LIFETIME', `a certificate of "${text}" is shorter than a minute or longer than an hour`)
+  throw usageError('INVALID_LIFETIME', `a certificate of "${text}" is shorter than a minute or longer than an hour`, {
+    suggestions: ['regctl dev-forward --certificate-lifetime 1h'],
+  })
 }
 
 function identityOf(text: string): { readonly namespace: string; readonly serviceAccount?: string } {
@@ -137,15 +143,23 @@ function gatewayAddress(text: string): string {
 /** It stands among the engine's own arguments. */
 function imageName(text: string): string {
   if (/^[a-z0-9][\w./:@-]*$/i.test(text)) return text
-  throw usageError('INVALID_IMAGE', `"${text}" is not the name of an image`)
+  throw usageError('INVALID_IMAGE', `"${text}" is not the name of an image`, {
+    suggestions: ['regctl dev-forward --mode proxy --proxy-image docker.io/istio/proxyv2:VERSION'],
+  })
 }
+
+const runs = (command: readonly string[]): string => `regctl dev-forward -- ${command.map(shellWord).join(' ')}`
 
 /** The command behind `--`; everything else has to be a flag. */
 export function commandBehind(argv: readonly string[], args: readonly unknown[]): readonly string[] | undefined {
   const command = commandOf(argv)
   if (args.length > (command?.length ?? 0))
-    throw usageError('UNEXPECTED_ARGUMENT', `"${args[0]}" is no flag; a command stands behind "--"`)
+    throw usageError('UNEXPECTED_ARGUMENT', `"${args[0]}" is no flag; a command stands behind "--"`, {
+      suggestions: [runs(args.map(String))],
+    })
   if (command !== undefined && argv.slice(0, argv.indexOf('--')).includes('--detach'))
-    throw usageError('DETACHED_COMMAND', '--detach and a command contradict each other')
+    throw usageError('DETACHED_COMMAND', '--detach and a command contradict each other', {
+      suggestions: ['regctl dev-forward --detach', runs(command)],
+    })
   return command
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
-import { detachedArgv } from '../../src/flags/forward.ts'
+import { commandBehind, detachedArgv, forwardInput } from '../../src/flags/forward.ts'
 
 const found = { port: 5000, context: 'lab', mode: 'mesh', identity: 'team/ada' }
 const told = ['--port', '5000', '--context', 'lab', '--mode', 'mesh', '--identity', 'team/ada']
@@ -26,4 +26,24 @@ test('in port-forward mode it is nobody', () => {
 test('it runs in another directory', () => {
   expect(detachedArgv(['--kubeconfig', 'x/y'], found)).toEqual(['--kubeconfig', resolve('x/y'), ...told])
   expect(detachedArgv(['--kubeconfig=x/y'], found)).toEqual([`--kubeconfig=${resolve('x/y')}`, ...told])
+})
+
+const given = { mode: 'mesh', transport: 'auto', namespace: 'n' } as const
+
+test.each(['59s', '61m'])('a certificate of %s: what would do', (life) => {
+  expect(() => forwardInput({ ...given, 'certificate-lifetime': life })).toThrow(
+    expect.objectContaining({
+      code: 'INVALID_LIFETIME',
+      suggestions: ['regctl dev-forward --certificate-lifetime 1h'],
+    }),
+  )
+})
+
+test.each([
+  [['x', "y'z"], 'UNEXPECTED_ARGUMENT', [`regctl dev-forward -- x 'y'\\''z'`]],
+  [['--'], 'NO_COMMAND', ['regctl dev-forward -- COMMAND']],
+  [['--detach', '--', 'x'], 'DETACHED_COMMAND', ['regctl dev-forward --detach', 'regctl dev-forward -- x']],
+])('%j is refused with what would do', (argv, code, suggestions) => {
+  const args = argv.filter((arg) => !arg.startsWith('-'))
+  expect(() => commandBehind(argv, args)).toThrow(expect.objectContaining({ code, suggestions }))
 })

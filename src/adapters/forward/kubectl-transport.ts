@@ -77,9 +77,9 @@ export class KubectlTransport implements Transport {
     let connected = false
     while (!signal.aborted) {
       if (pods.current === undefined) {
-        this.#waitingFor(pods.trouble.message)
+        this.#waitingFor(pods.trouble.message, pods.trouble.suggestions)
         const forget = pods.onChange(() => {
-          if (pods.current === undefined) this.#waitingFor(pods.trouble.message)
+          if (pods.current === undefined) this.#waitingFor(pods.trouble.message, pods.trouble.suggestions)
         })
         await pods.ready(signal).catch(() => undefined)
         forget()
@@ -168,16 +168,20 @@ export class KubectlTransport implements Transport {
     }
   }
 
-  #waitingFor(why: string): void {
+  #waitingFor(why: string, suggestions = this.#suggestions()): void {
     this.#trouble = why
-    if (!this.#end.signal.aborted) this.#options.tell({ ready: false, detail: why })
+    if (!this.#end.signal.aborted) this.#options.tell({ ready: false, detail: why, suggestions })
   }
 
   #unreachable() {
-    const { namespace, selector } = this.#options.target
     return clusterError('FORWARD_WAITING', `cannot reach the registry: ${this.#trouble}`, {
-      suggestions: [`kubectl get pods -n ${namespace} -l ${selector}`],
+      suggestions: this.#suggestions(),
     })
+  }
+
+  #suggestions(): readonly string[] {
+    const { namespace, selector } = this.#options.target
+    return [`kubectl get pods -n ${namespace} -l ${selector}`]
   }
 }
 

@@ -62,7 +62,7 @@ export class WebSocketTransport implements Transport {
         if (!(error instanceof RegctlError)) throw this.#options.pods.trouble
         if (either.aborted || ['FORBIDDEN', 'NOT_ADMITTED'].includes(error.code)) throw error
         if (['UNAUTHORIZED', 'CREDENTIALS'].includes(error.code)) this.#renew()
-        this.#tell({ ready: false, detail: error.message })
+        this.#tell({ ready: false, detail: error.message, suggestions: error.suggestions })
         await this.#options.clock.sleep(PAUSE, either).catch(() => {
           throw error
         })
@@ -130,7 +130,8 @@ export class WebSocketTransport implements Transport {
   #follow(): void {
     const { pods } = this.#options
     const pod = pods.current
-    if (pod === undefined) this.#tell({ ready: false, detail: pods.trouble.message })
+    const { message: detail, suggestions } = pods.trouble
+    if (pod === undefined) this.#tell({ ready: false, detail, suggestions })
     else this.#tell({ ready: true, detail: `WebSockets to pod ${pod.metadata?.name}` })
   }
 

@@ -27,10 +27,10 @@ export async function certify(
   const socket = await toAuthority(connection, authority, signal)
   const session = connectHttp2(`https://${authority.name}`, { createConnection: () => socket })
   try {
-    const chain = await ask(session, encodeRequest(request, seconds), token, signal)
+    const chain = await ask(session, authority, encodeRequest(request, seconds), token, signal)
     const [first = ''] = chain
     const leaf = new X509Certificate(first)
-    if (!leaf.checkPrivateKey(privateKey)) throw refused('it signed another key')
+    if (!leaf.checkPrivateKey(privateKey)) throw refused(authority, 'it signed another key')
     return {
       certificateChain: chain.join(''),
       privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
@@ -48,23 +48,32 @@ export async function certify(
 const LIMIT = 15_000
 
 /** Answers that only another token or another request would change (https://grpc.github.io/grpc/core/md_doc_statuscodes.html). */
-const FINAL = new Set(['3', '7', '16'])
+const TOO_LONG = '3'
+const FINAL = new Set([TOO_LONG, '7', '16'])
 
-const refused = (why: string, status = '') =>
-  clusterError(
+/** `name` is that of a Service: istiod.istio-system.svc. */
+function refused({ name }: Pick<AuthorityTarget, 'name'>, why: string, status = '') {
+  const [deployment, namespace] = name.split('.')
+  const log = `ask whoever may: kubectl logs -n ${namespace} deployment/${deployment} --tail 50`
+  return clusterError(
     FINAL.has(status) ? 'CERTIFICATE_REFUSED' : 'CERTIFICATE_FAILED',
     `the mesh's certificate authority gives no certificate: ${why}`,
-    { ...(status === '' ? {} : { details: { grpcStatus: Number(status) } }) },
+    {
+      suggestions: status === TOO_LONG ? ['regctl dev-forward --certificate-lifetime 10m', log] : [log],
+      ...(status === '' ? {} : { details: { grpcStatus: Number(status) } }),
+    },
   )
+}
 
 function ask(
   session: ClientHttp2Session,
+  authority: AuthorityTarget,
   message: Buffer,
   token: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   return new Promise((resolve, reject) => {
-    const fail = (cause: unknown): void => reject(refused((cause as Error).message))
+    const fail = (cause: unknown): void => reject(refused(authority, (cause as Error).message))
     session.on('error', fail)
     const stream = session.request(
       {
@@ -89,7 +98,7 @@ function ask(
     stream.on('data', (part: Buffer) => parts.push(part))
     stream.on('error', fail)
     stream.on('close', () => {
-      if (status !== '0') return reject(refused(why, status))
+      if (status !== '0') return reject(refused(authority, why, status))
       try {
         resolve(decodeAnswer(Buffer.concat(parts)))
       } catch (error) {

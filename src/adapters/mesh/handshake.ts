@@ -3,6 +3,8 @@ import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket }
 import { clusterError, preconditionError, type RegctlError } from '../../errors.ts'
 
 const LIMIT = 10_000
+/** A developer may not. */
+const ASK = 'ask whoever may: regctl status'
 
 /** TLS over a connection that is there already, which it takes along when it fails. */
 export function handshake(
@@ -47,7 +49,7 @@ export const expectUri =
     subjectaltname === `URI:${uri}` ? undefined : wrongPeer(subjectaltname ?? 'a certificate without a name', uri)
 
 const wrongPeer = (found: string, expected: string): RegctlError =>
-  clusterError('WRONG_PEER', `the other side shows ${found}, not ${expected}`, { suggestions: ['regctl status'] })
+  clusterError('WRONG_PEER', `the other side shows ${found}, not ${expected}`, { suggestions: [ASK] })
 
 /** What the clock of this machine decides. */
 const TIME = new Set(['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'])
@@ -62,6 +64,9 @@ function translated(cause: unknown, name: string): unknown {
       cause,
     })
   if (code.startsWith('UNABLE_TO_') || code.includes('SELF_SIGNED') || code === 'ERR_TLS_CERT_ALTNAME_INVALID')
-    return clusterError('WRONG_PEER', `whoever answers for "${name}" is not of this mesh: ${message}`, { cause })
-  return clusterError('HANDSHAKE_FAILED', `no TLS with "${name}": ${message || code}`, { cause })
+    return clusterError('WRONG_PEER', `whoever answers for "${name}" is not of this mesh: ${message}`, {
+      suggestions: ['regctl dev-forward --gateway HOST:PORT', ASK],
+      cause,
+    })
+  return clusterError('HANDSHAKE_FAILED', `no TLS with "${name}": ${message || code}`, { suggestions: [ASK], cause })
 }

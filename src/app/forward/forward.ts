@@ -15,6 +15,7 @@ export class Forward {
   readonly #changes = new Changes()
   #state: ForwardState = 'starting'
   #detail = 'looking for the registry'
+  #suggestions: readonly string[] = []
   #reconnects = 0
   #docker: string | undefined
   #listener: Listener | undefined
@@ -53,6 +54,11 @@ export class Forward {
       ...(input.log === undefined ? {} : { log: input.log }),
       ...(this.#docker === undefined ? {} : { docker: this.#docker }),
     }
+  }
+
+  /** What may help where it waits. */
+  get suggestions(): readonly string[] {
+    return this.#suggestions
   }
 
   onChange(listener: () => void): () => void {
@@ -111,10 +117,11 @@ export class Forward {
     }
   }
 
-  #take({ ready, detail, reconnected }: TransportNews): void {
+  #take({ ready, detail, reconnected, suggestions = [] }: TransportNews): void {
     if (this.#state === 'stopped') return
     this.#state = ready ? 'ready' : 'waiting'
     this.#detail = detail
+    this.#suggestions = suggestions
     if (reconnected === true) this.#reconnects += 1
     this.#changes.tell()
   }

@@ -140,12 +140,13 @@ export class LocalProxy implements Listener {
 
   async #news(): Promise<TransportNews> {
     const { identity } = this.#mesh
-    const { ready, detail } = this.#ahead
     if (identity.current !== undefined) await this.#files.become(identity.current)
-    if (this.#container.trouble !== undefined) return { ready: false, detail: this.#container.trouble }
-    if (!ready) return { ready, detail }
+    const detail = this.#container.trouble
+    if (detail !== undefined) return { ready: false, detail, suggestions: ['regctl dev-forward --mode mesh'] }
+    if (!this.#ahead.ready) return this.#ahead
     await this.#files.leadTo(await this.#gateway())
-    return { ready, detail: `Envoy in ${this.#options.engine.name} container ${this.#name}: ${detail}` }
+    const over = `Envoy in ${this.#options.engine.name} container ${this.#name}`
+    return { ready: true, detail: `${over}: ${this.#ahead.detail}` }
   }
 
   async #gateway(): Promise<Place> {

@@ -34,6 +34,9 @@ export async function readAccess(
   )
 }
 
+/** What a developer may not run. */
+export const ASK_STATUS = 'ask whoever may: regctl status'
+
 export const askForGrant = (namespace: string): string =>
   `ask whoever may: regctl grant ${namespace} REPOSITORY --developer user:YOU`
 

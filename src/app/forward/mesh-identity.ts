@@ -5,7 +5,7 @@ import { spiffeId } from '../../domain/policy/identity.ts'
 import { clusterError, preconditionError, RegctlError } from '../../errors.ts'
 import type { ForwardPorts } from '../../ports.ts'
 import type { Gateway } from './gateway.ts'
-import { askForGrant, type KnownAccess } from './mesh-access.ts'
+import { ASK_STATUS, askForGrant, type KnownAccess } from './mesh-access.ts'
 import type { Account } from './mesh-account.ts'
 
 /** What istiod expects a token for it to be for. */
@@ -107,7 +107,9 @@ export class MeshIdentity {
     const { namespace, serviceAccount } = this.#options.account
     if (!(error instanceof RegctlError)) {
       const late = (error as Error).name === 'TimeoutError'
-      return clusterError('NO_CERTIFICATE', late ? 'no certificate came within 30 s' : String(error))
+      return clusterError('NO_CERTIFICATE', late ? 'no certificate came within 30 s' : String(error), {
+        suggestions: [ASK_STATUS],
+      })
     }
     if (!['FORBIDDEN', 'NOT_FOUND'].includes(error.code)) return error
     const { context } = this.#ports.kube.target
@@ -139,7 +141,10 @@ export class MeshIdentity {
       })
     const expected = spiffeId(access.current.trustDomain, account.namespace, account.serviceAccount)
     if (issued.principal !== expected)
-      throw clusterError('WRONG_IDENTITY', `the certificate is for "${issued.principal}", not for "${expected}"`)
+      throw clusterError('WRONG_IDENTITY', `the certificate is for "${issued.principal}", not for "${expected}"`, {
+        // The trust domain is as it was published.
+        suggestions: ['ask whoever may: regctl up --developer-ingress'],
+      })
     this.#issued = issued
     // This machine's clock may be wrong; how much time passes it knows.
     this.#expires = started + Math.min(seconds * 1_000, issued.notAfter - issued.notBefore)

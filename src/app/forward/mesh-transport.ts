@@ -110,7 +110,8 @@ export class MeshTransport implements Transport {
       }`
     const ready = waits === undefined
     if ((ready === this.#told?.ready && detail === this.#told.detail) || this.#end.signal.aborted) return
-    tell({ ready, detail, reconnected: ready && this.#wasReady && this.#told?.ready === false })
+    const reconnected = ready && this.#wasReady && this.#told?.ready === false
+    tell({ ready, detail, reconnected, ...(waits === undefined ? {} : { suggestions: waits.suggestions }) })
     this.#told = { ready, detail }
     this.#wasReady ||= ready
   }

@@ -47,11 +47,12 @@ export async function serveCommand(
   input: ForwardInput,
   argv: readonly string[],
   quiet: boolean,
+  readyMs = READY_LIMIT,
 ): Promise<Served> {
   const opened = await openOrReuse(ports, input)
   const reused = !(opened instanceof Forward)
   try {
-    if (!reused && !(await opened.ready(READY_LIMIT))) throw notReady(opened.report)
+    if (!reused && !(await opened.ready(readyMs))) throw notReady(opened, readyMs)
     const { port } = reused ? opened : opened.report
     const env = { REGCTL_REGISTRY: `localhost:${port}`, REGCTL_PORT: String(port) }
     const exitCode = await ports.programs.attach(argv, { env, signal: ports.signal, quiet })
@@ -85,9 +86,10 @@ async function noteDocker(ports: ForwardPorts, forward: Forward): Promise<void> 
   forward.noteDocker(`${advice.why}; try: ${advice.fix}`)
 }
 
-const notReady = (report: ForwardReport): RegctlError =>
-  clusterError('NOT_READY', `the registry did not become reachable within ${READY_LIMIT / 1_000} s: ${report.detail}`, {
-    suggestions: [`regctl status --namespace ${report.namespace}`],
+/** A developer of the mesh modes may not look into the cluster. */
+const notReady = ({ report, suggestions }: Forward, readyMs: number): RegctlError =>
+  clusterError('NOT_READY', `the registry did not become reachable within ${readyMs / 1_000} s: ${report.detail}`, {
+    suggestions: [...suggestions, `ask whoever may: regctl status --namespace ${report.namespace}`],
   })
 
 export { READY_LIMIT }

@@ -65,13 +65,17 @@ test('a certificate for a new key, by a request that openssl verifies', async ()
   expect(again.privateKey).not.toBe(issued.privateKey)
 })
 
+const LOG = 'ask whoever may: kubectl logs -n istio-system deployment/istiod --tail 50'
+
 test.each([
-  ['16', 'CERTIFICATE_REFUSED'],
-  ['14', 'CERTIFICATE_FAILED'],
-])('status %s of the authority', async (status, code) => {
+  ['16', 'CERTIFICATE_REFUSED', [LOG]],
+  ['3', 'CERTIFICATE_REFUSED', ['regctl dev-forward --certificate-lifetime 10m', LOG]],
+  ['14', 'CERTIFICATE_FAILED', [LOG]],
+])('status %s of the authority', async (status, code, suggestions) => {
   const { address } = await istiod(async () => ({ status, message: 'not%20you' }))
   const asked = mesh.certify(await mesh.dial(address, signal), target(), { token: 't', seconds: 60 }, signal)
   await expect(asked).rejects.toEqual(failure(code, 5, 'not you'))
+  await expect(asked).rejects.toMatchObject({ suggestions })
 })
 
 test('words that are not encoded as they should be are given as they are', async () => {

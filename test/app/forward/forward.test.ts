@@ -44,7 +44,10 @@ const unreachable = () => Promise.reject(new Error('not scripted'))
 const unreachableMesh = { dial: unreachable, greet: unreachable, certify: unreachable, secure: unreachable }
 
 /** The real loopback, a stand-in for what is behind it. */
-async function workstation(cluster = fakeCluster(), { kubectl = true } = {}) {
+async function workstation(
+  cluster = fakeCluster(),
+  { kubectl = true, news: first }: { kubectl?: boolean; news?: TransportNews } = {},
+) {
   const behind = await registry()
   const opened: Opened[] = []
   const commands: { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string>> }[] = []
@@ -53,7 +56,7 @@ async function workstation(cluster = fakeCluster(), { kubectl = true } = {}) {
     const one: Opened = { by, target, closed: false }
     opened.push(one)
     news = tell
-    queueMicrotask(() => tell({ ready: true, detail: `${by} to pod a` }))
+    queueMicrotask(() => tell(first ?? { ready: true, detail: `${by} to pod a` }))
     return {
       mode: 'port-forward' as const,
       connect: async () => net.connect(behind, '127.0.0.1'),
@@ -165,6 +168,18 @@ test('a command runs with the registry in its environment, and its exit code is 
     { argv: ['make', 'push'], env: { REGCTL_REGISTRY: `localhost:${port}`, REGCTL_PORT: String(port) } },
   ])
   expect(opened).toMatchObject([{ closed: true }])
+})
+
+test('a registry that does not come: what may help, and nothing that a developer may not run', async () => {
+  const news = { ready: false, detail: 'no way', suggestions: ['find one'] }
+  const { ports, commands } = await workstation(await installedCluster(), { news })
+  const served = serveCommand(ports, input({ port: await freePort() }), ['x'], false, 50)
+  await expect(served).rejects.toMatchObject({
+    code: 'NOT_READY',
+    message: expect.stringContaining('no way'),
+    suggestions: ['find one', 'ask whoever may: regctl status --namespace kube-registry'],
+  })
+  expect(commands).toEqual([])
 })
 
 test('a second one uses the first; one that leads elsewhere is in the way', async () => {

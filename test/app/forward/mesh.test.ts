@@ -287,7 +287,9 @@ test("a certificate in somebody else's name is none", async () => {
   publish(machine.cluster)
   machine.mesh.principal = 'spiffe://cluster.local/ns/team/sa/other'
   const { told } = await opened(machine)
-  expect((await told(({ ready }) => !ready)).detail).toContain('sa/other", not for "')
+  const { detail, suggestions } = await told(({ ready }) => !ready)
+  expect(detail).toContain('sa/other", not for "')
+  expect(suggestions).toEqual(['ask whoever may: regctl up --developer-ingress'])
   expect(machine.mesh.secured).toEqual([])
 })
 
