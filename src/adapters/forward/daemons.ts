@@ -7,6 +7,8 @@ import { background } from '../exec.ts'
 import { startOf } from './owner.ts'
 
 const LOG_KEPT = 1024 * 1024
+/** Nobody asks why a forward ended a week after; milliseconds. */
+const UNREAD = 7 * 86_400_000
 const STOP_LIMIT = 10_000
 const ORPHAN_CHECK = 500
 
@@ -34,6 +36,7 @@ export const daemons: Daemons = {
 
   async start(port, argv) {
     await mkdir(directory(), { recursive: true, mode: 0o700 })
+    await sweepLogs()
     const log = logFile(port)
     const size = await stat(log).then(
       (found) => found.size,
@@ -93,6 +96,17 @@ export const daemons: Daemons = {
     }
     throw new Error(`process ${record.pid} does not end`)
   },
+}
+
+/** Whoever asks for any free port leaves a log for each. */
+async function sweepLogs(): Promise<void> {
+  const used = (await daemons.list()).map(({ log }) => log)
+  for (const name of await readdir(directory())) {
+    const file = join(directory(), name)
+    if (!/^forward-\d+\.log(\.old)?$/.test(name) || used.includes(file.replace(/\.old$/, ''))) continue
+    const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Date.now() }))
+    if (Date.now() - mtimeMs > UNREAD) await rm(file, { force: true })
+  }
 }
 
 async function readRecord(file: string): Promise<ForwardRecord | undefined> {

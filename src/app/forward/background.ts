@@ -1,22 +1,39 @@
 import type { ForwardReport, Found } from '../../domain/forward/forward-report.ts'
-import { clusterError } from '../../errors.ts'
+import { clusterError, RegctlError } from '../../errors.ts'
 import type { Clock, Daemons, ForwardPorts, ForwardRecord, Listeners } from '../../ports.ts'
-import { existingForward, planForward } from './plan.ts'
+import { freePort } from './free-port.ts'
+import { existingForward, type ForwardPlan, planForward } from './plan.ts'
 import { READY_LIMIT, type Served } from './serve.ts'
 import type { ForwardInput } from './way.ts'
 
 type Background = { readonly daemons: Daemons; readonly listeners: Listeners; readonly clock: Clock }
 
+type Detached = ForwardPorts & { readonly daemons: Daemons }
+type Argv = (found: Found) => readonly string[]
+
+/** Of free ports that another program was faster to take. */
+const ATTEMPTS = 3
+
 /** Leaves a forward running in the background. What is wrong with cluster, rights or port is found here, where somebody reads it. */
-export async function detach(
-  ports: ForwardPorts & { readonly daemons: Daemons },
-  input: ForwardInput,
-  argv: (found: Found) => readonly string[],
-): Promise<Served> {
+export async function detach(ports: Detached, input: ForwardInput, argv: Argv): Promise<Served> {
   const plan = await planForward(ports, input)
   const existing = await existingForward(ports, plan)
   if (existing !== undefined) return { report: existing, reused: true }
-  const started = await ports.daemons.start(plan.port, argv({ ...plan.leads, port: plan.port }))
+  if (plan.port !== 0) return start(ports, plan, argv)
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      // Found here and not by the process: started anew it would be on another port, where nobody looks for it.
+      return await start(ports, { ...plan, port: (await freePort(ports, plan)).port }, argv)
+    } catch (error) {
+      const taken = error instanceof RegctlError && error.details?.why === 'PORT_TAKEN'
+      if (!taken || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+async function start(ports: Detached, plan: ForwardPlan, argv: Argv): Promise<Served> {
+  const { port } = plan
+  const started = await ports.daemons.start(port, argv({ ...plan.leads, port }))
   const [address = ''] = plan.addresses
   let report: ForwardReport | undefined
   for (
@@ -24,8 +41,7 @@ export async function detach(
     ports.clock.now() < end;
     await ports.clock.sleep(100, ports.signal)
   ) {
-    const port = plan.port || (await portOf(ports, started.pid))
-    report = port === undefined ? undefined : await ports.listeners.ask(address, port)
+    report = await ports.listeners.ask(address, port)
     const said = await started.ended()
     if (report?.state === 'ready') {
       const records = await ports.daemons.list()
@@ -36,6 +52,7 @@ export async function detach(
     if (said === undefined || report !== undefined) continue
     throw clusterError('DETACH_FAILED', `the forward in the background ended: ${lastLine(said)}`, {
       suggestions: [`cat ${started.log}`, 'regctl dev-forward'],
+      details: { why: /^Code: (\w+)$/m.exec(said)?.[1] },
     })
   }
   if (report !== undefined) return { report, reused: false }
@@ -43,10 +60,6 @@ export async function detach(
     suggestions: [`cat ${started.log}`],
   })
 }
-
-/** Of a start that took any free one. */
-const portOf = async ({ daemons }: Pick<Background, 'daemons'>, pid: number | undefined): Promise<number | undefined> =>
-  (await daemons.list()).find((record) => record.pid === pid)?.port
 
 const lastLine = (text: string): string =>
   text

@@ -87,7 +87,7 @@ export class Forward {
   }
 
   async #open(): Promise<void> {
-    const { way, addresses, port, input } = this.#plan
+    const { way, addresses, optional, port } = this.#plan
     const names = (own: number) => ({
       // A bridge out of a virtual machine comes by another port, with the name the daemon there knows.
       hosts: [...new Set([...ownHosts(own, addresses), ...ownHosts(way.port)])],
@@ -96,7 +96,7 @@ export class Forward {
     const options = {
       port,
       addresses,
-      optional: input.addresses === undefined ? ['::1'] : [],
+      optional,
       names,
       report: () => this.report,
     }

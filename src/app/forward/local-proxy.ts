@@ -3,11 +3,14 @@ import type { Traffic } from '../../domain/forward/forward-report.ts'
 import { type Place, placeOf } from '../../domain/forward/place.ts'
 import type { ForwardPorts, Listener, Relay, RunningContainer, TransportNews } from '../../ports.ts'
 import { sweepContainers } from './engine.ts'
+import { type Bound, freePort } from './free-port.ts'
 import { KeptContainer } from './kept-container.ts'
 import type { KnownMesh, OpenMesh } from './mesh.ts'
 import { ProxyFiles } from './proxy-files.ts'
 import { ProxyMeter } from './proxy-meter.ts'
 import type { ServeOptions } from './way.ts'
+
+const RETRY = 1_000
 
 type Options = {
   readonly ports: ForwardPorts
@@ -17,8 +20,6 @@ type Options = {
   readonly options: ServeOptions
   readonly tell: (news: TransportNews) => void
 }
-
-type Bound = Pick<Listener, 'port' | 'addresses'>
 
 /**
  * Envoy in a container has the port and carries the bytes. Mesh mode's own transport goes ahead: it finds the gateway, checks
@@ -47,7 +48,7 @@ export class LocalProxy implements Listener {
     const { ports, engine, mesh } = options
     // What is left of another has its port, too.
     await sweepContainers(ports, engine)
-    const bound = await freePort(options)
+    const bound = await freePort(ports, options.options)
     const names = options.options.names(bound.port)
     let proxy: LocalProxy | undefined
     const files = await ProxyFiles.open(ports.containers, { ...bound, names }, mesh.target, async () => {
@@ -65,7 +66,7 @@ export class LocalProxy implements Listener {
       await proxy.close()
       ports.signal.throwIfAborted()
       // Somebody else may have been faster.
-      await freePort(options, bound.port)
+      await freePort(ports, { ...options.options, port: bound.port })
       throw error
     } finally {
       ports.signal.removeEventListener('abort', stop)
@@ -117,10 +118,14 @@ export class LocalProxy implements Listener {
   async close(): Promise<void> {
     this.#end.abort()
     this.#forget()
-    await Promise.all([this.#meter.close(), this.#container.close(), this.#mesh.transport.close()])
-    await this.#work
-    await (await this.#relay)?.close()
-    await this.#files.remove()
+    try {
+      await Promise.all([this.#meter.close(), this.#container.close(), this.#mesh.transport.close()])
+      await this.#work
+      const relay = await this.#relay?.catch(() => undefined)
+      await relay?.close()
+    } finally {
+      await this.#files.remove()
+    }
   }
 
   /** One after the other: what was written last is what is known last. */
@@ -128,9 +133,21 @@ export class LocalProxy implements Listener {
     this.#work = this.#work.then(() => this.#take())
   }
 
+  /** What failed on this machine changes by itself, if at all. */
+  #settleLater(): void {
+    const { clock } = this.#options.ports
+    clock.sleep(RETRY, this.#end.signal).then(
+      () => this.#settle(),
+      () => {},
+    )
+  }
+
   async #take(): Promise<void> {
     if (this.#end.signal.aborted) return
-    const news = await this.#news().catch((error: unknown) => ({ ready: false, detail: (error as Error).message }))
+    const news = await this.#news().catch((error: unknown) => {
+      this.#settleLater()
+      return { ready: false, detail: (error as Error).message }
+    })
     if (this.#end.signal.aborted) return
     const reconnected = news.ready && !this.#ready && this.#wasReady
     this.#ready = news.ready
@@ -153,8 +170,14 @@ export class LocalProxy implements Listener {
     const { gateway } = this.#mesh
     const { address } = await gateway.path(this.#end.signal)
     if (address !== undefined) return placeOf(address)
-    this.#relay ??= this.#options.ports.listeners.relay((signal) => gateway.open(signal))
-    return this.#relay
+    const relay = this.#relay ?? this.#options.ports.listeners.relay((signal) => gateway.open(signal))
+    this.#relay = relay
+    try {
+      return await relay
+    } catch (error) {
+      this.#relay = undefined
+      throw error
+    }
   }
 
   /** Envoy's connections fail. Mesh mode's tells why, and goes on until one succeeds. */
@@ -169,12 +192,4 @@ export class LocalProxy implements Listener {
     // The gateway may be elsewhere now, by the same words.
     this.#settle()
   }
-}
-
-/** One that this machine's programs can have; the addresses that it has. */
-async function freePort({ ports, options }: Options, port = options.port): Promise<Bound> {
-  const nobody = () => Promise.reject(new Error('nothing is forwarded yet'))
-  const tried = await ports.listeners.listen({ ...options, port, connect: nobody })
-  await tried.close()
-  return { port: tried.port, addresses: tried.addresses }
 }

@@ -9,6 +9,8 @@ export type ForwardPlan = {
   readonly way: Way
   readonly port: number
   readonly addresses: readonly string[]
+  /** Those that this machine need not have. */
+  readonly optional: readonly string[]
   readonly leads: ForwardTarget
 }
 
@@ -27,6 +29,7 @@ export async function planForward(ports: ForwardPorts, input: ForwardInput): Pro
     input,
     way,
     addresses,
+    optional: input.addresses === undefined ? ['::1'] : [],
     port: input.port ?? way.port,
     leads: {
       context,

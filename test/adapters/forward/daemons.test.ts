@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -101,4 +111,15 @@ test('in the foreground nothing is put on record', async () => {
   const delist = await daemons.enlist(5005)
   expect(existsSync(record(5005))).toBe(false)
   await delist()
+})
+
+test('logs that nobody will read are cleared away, those of forwards that run are not', async () => {
+  const { log } = await daemons.start(5006, worker(5006, STAY))
+  await expect.poll(() => pids(log).length, { timeout: 4_000 }).toBe(1)
+  const [old, recent, other] = ['forward-41000.log', 'forward-41001.log', 'other.log'].map((name) => join(state, name))
+  for (const file of [old, recent, other]) writeFileSync(file ?? '', '')
+  const before = new Date(Date.now() - 8 * 86_400_000)
+  for (const file of [log, old, other]) utimesSync(file ?? '', before, before)
+  await daemons.start(5007, [process.execPath, '-e', ''])
+  expect([log, old, recent, other].map((file) => existsSync(file ?? ''))).toEqual([true, false, true, true])
 })

@@ -9,6 +9,7 @@ import { Forward } from '../../../src/app/forward/forward.ts'
 import { planForward } from '../../../src/app/forward/plan.ts'
 import { serve, serveCommand } from '../../../src/app/forward/serve.ts'
 import type { ForwardInput } from '../../../src/app/forward/way.ts'
+import type { Found } from '../../../src/domain/forward/forward-report.ts'
 import type { Daemons, ForwardPorts, ForwardRecord, PodTarget, TransportNews } from '../../../src/ports.ts'
 import { fakeCluster, installedCluster } from '../../fakes/cluster.ts'
 import { failure } from '../failure.ts'
@@ -271,27 +272,32 @@ test('in the background, beaten by another start: done once our own has given up
   expect(clock.now() - started).toBeGreaterThanOrEqual(3_000)
 })
 
-test('in the background on any free port: found by the process', async () => {
+test('in the background on any free port: one that is its own over restarts, and another where it is taken', async () => {
   const cluster = await installedCluster()
   const [behind, { ports }] = [await workstation(cluster), await workstation(cluster)]
   const records: ForwardRecord[] = []
-  let asked: unknown
+  const asked: Found[] = []
+  const started: number[] = []
   const daemons: Daemons = {
     ...ports.daemons,
     list: async () => records,
-    start: async () => {
-      const forward = await Forward.open(behind.ports, await planForward(behind.ports, input({ port: 0, log: '/log' })))
+    start: async (port) => {
+      started.push(port)
+      if (started.length === 1) return { log: '/log', pid: 1, ended: async () => 'Error: it is\nCode: PORT_TAKEN' }
+      const forward = await Forward.open(behind.ports, await planForward(behind.ports, input({ port, log: '/log' })))
       closing.push(() => forward.close())
-      records.push({ port: forward.report.port, pid: 1, started: 'x', log: '/log' })
-      return { log: '/log', pid: 1, ended: async () => undefined }
+      records.push({ port, pid: 2, started: 'x', log: '/log' })
+      return { log: '/log', pid: 2, ended: async () => undefined }
     },
   }
   const served = await detach({ ...ports, daemons }, input({ port: 0 }), (found) => {
-    asked = found
+    asked.push(found)
     return []
   })
-  expect(served).toMatchObject({ reused: false, report: { state: 'ready', port: records[0]?.port } })
-  expect(asked).toMatchObject({ port: 0, context: ports.kube.target.context })
+  expect(served).toMatchObject({ reused: false, report: { state: 'ready', port: started[1] } })
+  expect(asked).toMatchObject(started.map((port) => ({ port, context: ports.kube.target.context })))
+  expect(started).toEqual([expect.any(Number), expect.any(Number)])
+  expect(started).not.toContain(0)
 })
 
 test('what ended before it served says why', async () => {

@@ -14,7 +14,7 @@ import { planForward } from '../../../src/app/forward/plan.ts'
 import type { ForwardInput } from '../../../src/app/forward/way.ts'
 import { accessObject } from '../../../src/domain/stack/developer-access.ts'
 import { clusterError } from '../../../src/errors.ts'
-import type { ForwardPorts } from '../../../src/ports.ts'
+import type { ForwardPorts, Transport } from '../../../src/ports.ts'
 import { fakeCluster } from '../../fakes/cluster.ts'
 import { type FakeDocker, fakeDocker } from '../../fakes/fake-docker.ts'
 import { failure } from '../failure.ts'
@@ -44,10 +44,10 @@ afterEach(async () => {
 })
 
 /** A mesh whose first gateway can be away, and whose certificates live for `seconds`. */
-function mesh(seconds = 3_600) {
+function mesh(seconds = 3_600, addresses: readonly string[] = GATEWAYS) {
   const { store, ports: cluster } = fakeCluster()
   const access = {
-    addresses: GATEWAYS,
+    addresses,
     roots: ROOTS,
     trustDomain: 'cluster.local',
     clusterDomain: 'cluster.local',
@@ -175,6 +175,44 @@ test('what is in the way: a port, a container that does not start', async () => 
   server.close()
   await docker.be('broken')
   await expect(opened()).rejects.toEqual(failure('PROXY_FAILED', 3, 'ended: error initializing config'))
+})
+
+const pipes: Transport = { mode: 'port-forward', connect: async () => new PassThrough(), close: async () => {} }
+
+/** Where only a port-forward leads to the gateway, and this machine gives no port for it until told. */
+function relayed() {
+  const world = mesh(3_600, [])
+  const relay = { works: false, tried: 0 }
+  const ports: ForwardPorts = {
+    ...world.ports,
+    forwards: { ...world.ports.forwards, webSockets: () => pipes },
+    listeners: {
+      ...listeners,
+      relay: async (connect) => {
+        relay.tried += 1
+        if (!relay.works) throw new Error('no port is free')
+        return listeners.relay(connect)
+      },
+    },
+  }
+  return { world: { ...world, ports }, relay }
+}
+
+test('a port for the gateway that cannot be had is tried again', async () => {
+  const { world, relay } = relayed()
+  const forward = await opened(world)
+  await expect.poll(() => forward.report.detail, { timeout: 5_000 }).toBe('no port is free')
+  relay.works = true
+  expect(await forward.ready(5_000)).toBe(true)
+  expect((await ask(forward)).gateway).toMatch(/^127\./)
+})
+
+test('closed without one, it leaves nothing', async () => {
+  const { world, relay } = relayed()
+  const forward = await opened(world)
+  await expect.poll(() => relay.tried, { timeout: 5_000 }).toBeGreaterThan(0)
+  await forward.close()
+  expect(readdirSync(runtime)).toEqual([])
 })
 
 test('an image that is not there', async () => {
