@@ -1,4 +1,5 @@
-import type { BuildPorts, Clock, Daemons, Files, ForwardPorts, Listeners, Ports, SkaffoldPorts } from './ports.ts'
+import type { Daemons, ForwardPorts, Listeners } from './ports/forward.ts'
+import type { BuildPorts, Clock, Files, Ports, SkaffoldPorts } from './ports.ts'
 
 export type LocalOptions = {
   /** The package's directory, oclif's `config.root`. */

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Issued } from '../../src/domain/forward/identity.ts'
 import { accessObject, type DeveloperAccess } from '../../src/domain/stack/developer-access.ts'
 import { clusterError } from '../../src/errors.ts'
-import type { Accounts, AuthorityTarget, Mesh } from '../../src/ports.ts'
+import type { Accounts, AuthorityTarget, Mesh } from '../../src/ports/forward.ts'
 import type { FakeCluster } from './cluster.ts'
 
 export const ACCOUNT = { namespace: 'team', serviceAccount: 'developer-ada-1' }

@@ -1,4 +1,4 @@
-import type { Containers } from '../../ports.ts'
+import type { Containers } from '../../ports/forward.ts'
 import { afterwards, supervise } from '../exec.ts'
 import { mountedDirectory } from './mounted-directory.ts'
 import { isGone, ownerOf } from './owner.ts'

@@ -2,7 +2,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'nod
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Daemons, ForwardRecord } from '../../ports.ts'
+import type { Daemons, ForwardRecord } from '../../ports/forward.ts'
 import { background } from '../exec.ts'
 import { startOf } from './owner.ts'
 

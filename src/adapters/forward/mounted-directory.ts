@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { preconditionError } from '../../errors.ts'
-import type { MountedDirectory } from '../../ports.ts'
+import type { MountedDirectory } from '../../ports/forward.ts'
 import { afterwards } from '../exec.ts'
 import { isGone, ownerOf } from './owner.ts'
 

@@ -1,5 +1,5 @@
 import net from 'node:net'
-import type { Programs } from '../../ports.ts'
+import type { Programs } from '../../ports/forward.ts'
 import { attach, run } from '../exec.ts'
 import { requestOver } from '../kube/http-over-stream.ts'
 

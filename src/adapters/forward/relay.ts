@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import net, { type AddressInfo, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Relay } from '../../ports.ts'
+import type { Relay } from '../../ports/forward.ts'
 import { join } from './join.ts'
 import { ownAddress } from './own-address.ts'
 

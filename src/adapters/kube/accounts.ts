@@ -1,4 +1,4 @@
-import type { Accounts } from '../../ports.ts'
+import type { Accounts } from '../../ports/forward.ts'
 import type { Api } from './api.ts'
 import { type ClusterOptions, loadKubeConfig, openApi } from './client.ts'
 

@@ -1,6 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node'
 import { preconditionError } from '../../errors.ts'
-import type { PodTarget, PortForwards, Transport, TransportNews } from '../../ports.ts'
+import type { PodTarget, PortForwards, Transport, TransportNews } from '../../ports/forward.ts'
 import { findProgram } from '../exec.ts'
 import { KubectlTransport } from '../forward/kubectl-transport.ts'
 import { type ClusterOptions, loadAgain, loadKubeConfig, openApi } from './client.ts'

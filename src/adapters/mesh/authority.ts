@@ -3,7 +3,7 @@ import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHead
 import type { Duplex } from 'node:stream'
 import type { Issued } from '../../domain/forward/identity.ts'
 import { clusterError } from '../../errors.ts'
-import type { AuthorityTarget } from '../../ports.ts'
+import type { AuthorityTarget } from '../../ports/forward.ts'
 import { decodeAnswer, encodeRequest, METHOD } from './certificate-service.ts'
 import { handshake } from './handshake.ts'
 import { signingRequest } from './signing-request.ts'

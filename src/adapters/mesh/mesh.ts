@@ -5,7 +5,7 @@ import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from 'node:t
 import type { IdentityMaterial } from '../../domain/forward/identity.ts'
 import { placeOf } from '../../domain/forward/place.ts'
 import { clusterError } from '../../errors.ts'
-import type { Mesh } from '../../ports.ts'
+import type { Mesh } from '../../ports/forward.ts'
 import { certify, greet } from './authority.ts'
 import { expectUri, handshake } from './handshake.ts'
 

@@ -1,6 +1,7 @@
 import type { ForwardReport, Found } from '../../domain/forward/forward-report.ts'
 import { clusterError, RegctlError } from '../../errors.ts'
-import type { Clock, Daemons, ForwardPorts, ForwardRecord, Listeners } from '../../ports.ts'
+import type { Daemons, ForwardPorts, ForwardRecord, Listeners } from '../../ports/forward.ts'
+import type { Clock } from '../../ports.ts'
 import { freePort } from './free-port.ts'
 import { existingForward, type ForwardPlan, planForward } from './plan.ts'
 import { READY_LIMIT, type Served } from './serve.ts'

@@ -1,4 +1,4 @@
-import type { ForwardPorts, Transport, TransportNews } from '../../ports.ts'
+import type { ForwardPorts, Transport, TransportNews } from '../../ports/forward.ts'
 import type { Way } from './way.ts'
 
 /** A port of regctl's own, whose connections a transport carries. */

@@ -1,6 +1,6 @@
 import type { EngineName } from '../../domain/forward/container.ts'
 import { type DockerHost, dockerAdvice, dockerHost, type Probe, probeResult } from '../../domain/forward/docker-host.ts'
-import type { Programs } from '../../ports.ts'
+import type { Programs } from '../../ports/forward.ts'
 
 const TIMEOUT = 10_000
 

@@ -6,7 +6,7 @@ import {
   removeContainersArgs,
 } from '../../domain/forward/container.ts'
 import { preconditionError, type RegctlError } from '../../errors.ts'
-import type { ForwardPorts } from '../../ports.ts'
+import type { ForwardPorts } from '../../ports/forward.ts'
 import { engineHost } from './docker-daemon.ts'
 
 const PULL_LIMIT = 600_000

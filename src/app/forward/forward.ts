@@ -3,7 +3,7 @@ import { Changes } from '../../domain/changes.ts'
 import { ownHosts } from '../../domain/forward/admission.ts'
 import { type ForwardReport, type ForwardState, NO_TRAFFIC } from '../../domain/forward/forward-report.ts'
 import { conflictError } from '../../errors.ts'
-import type { ForwardPorts, Listener, TransportNews } from '../../ports.ts'
+import type { ForwardPorts, Listener, TransportNews } from '../../ports/forward.ts'
 import type { ForwardPlan } from './plan.ts'
 
 /** A way to the registry with a port of this machine's that leads to it. */

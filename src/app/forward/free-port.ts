@@ -1,4 +1,4 @@
-import type { ForwardPorts, Listener, ListenOptions } from '../../ports.ts'
+import type { ForwardPorts, Listener, ListenOptions } from '../../ports/forward.ts'
 
 export type Bound = Pick<Listener, 'port' | 'addresses'>
 

@@ -4,7 +4,7 @@ import type { TransportChoice } from '../../domain/forward/mode.ts'
 import { INGRESS, INGRESS_PORT, ingressNamespace } from '../../domain/installation.ts'
 import type { DeveloperAccess } from '../../domain/stack/developer-access.ts'
 import { clusterError, type RegctlError } from '../../errors.ts'
-import type { ForwardPorts, Transport } from '../../ports.ts'
+import type { ForwardPorts, Transport } from '../../ports/forward.ts'
 import type { KnownAccess } from './mesh-access.ts'
 
 /** How long an address has before the next one is tried beside it; milliseconds. */

@@ -1,7 +1,8 @@
 import { failuresAfter, pauseAfter } from '../../domain/forward/backoff.ts'
 import { lastWords } from '../../domain/forward/container.ts'
 import { preconditionError } from '../../errors.ts'
-import type { Clock, RunningContainer } from '../../ports.ts'
+import type { RunningContainer } from '../../ports/forward.ts'
+import type { Clock } from '../../ports.ts'
 
 const LOOK_EVERY = 50
 const START_LIMIT = 30_000

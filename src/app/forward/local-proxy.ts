@@ -1,7 +1,7 @@
 import { type Engine, removeContainersArgs, runProxyArgs } from '../../domain/forward/container.ts'
 import type { Traffic } from '../../domain/forward/forward-report.ts'
 import { type Place, placeOf } from '../../domain/forward/place.ts'
-import type { ForwardPorts, Listener, Relay, RunningContainer, TransportNews } from '../../ports.ts'
+import type { ForwardPorts, Listener, Relay, RunningContainer, TransportNews } from '../../ports/forward.ts'
 import { sweepContainers } from './engine.ts'
 import { type Bound, freePort } from './free-port.ts'
 import { KeptContainer } from './kept-container.ts'

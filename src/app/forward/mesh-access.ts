@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { describeRef } from '../../domain/kube-object.ts'
 import { accessOf, accessRef, type DeveloperAccess } from '../../domain/stack/developer-access.ts'
 import { preconditionError, RegctlError } from '../../errors.ts'
-import type { AuthorityTarget, ForwardPorts } from '../../ports.ts'
+import type { AuthorityTarget, ForwardPorts } from '../../ports/forward.ts'
 
 /**
  * What developers have to know of the way in.

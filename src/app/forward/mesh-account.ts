@@ -1,5 +1,5 @@
 import { preconditionError, type RegctlError } from '../../errors.ts'
-import type { ForwardPorts } from '../../ports.ts'
+import type { ForwardPorts } from '../../ports/forward.ts'
 import { askForGrant } from './mesh-access.ts'
 
 export type Account = { readonly namespace: string; readonly serviceAccount: string }

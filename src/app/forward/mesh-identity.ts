@@ -3,7 +3,7 @@ import { failuresAfter, pauseAfter, slept } from '../../domain/forward/backoff.t
 import type { Issued } from '../../domain/forward/identity.ts'
 import { spiffeId } from '../../domain/policy/identity.ts'
 import { clusterError, preconditionError, RegctlError } from '../../errors.ts'
-import type { ForwardPorts } from '../../ports.ts'
+import type { ForwardPorts } from '../../ports/forward.ts'
 import type { Gateway } from './gateway.ts'
 import { ASK_STATUS, askForGrant, type KnownAccess } from './mesh-access.ts'
 import type { Account } from './mesh-account.ts'

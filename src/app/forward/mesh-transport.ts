@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { RegctlError } from '../../errors.ts'
-import type { Clock, ForwardPorts, Transport, TransportNews } from '../../ports.ts'
+import type { ForwardPorts, Transport, TransportNews } from '../../ports/forward.ts'
+import type { Clock } from '../../ports.ts'
 import type { Gateway } from './gateway.ts'
 import type { MeshIdentity } from './mesh-identity.ts'
 

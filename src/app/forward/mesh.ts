@@ -1,6 +1,6 @@
 import type { MeshTarget } from '../../domain/forward/identity.ts'
 import { registryPrincipal, registrySni } from '../../domain/stack/developer-access.ts'
-import type { ForwardPorts, TransportNews } from '../../ports.ts'
+import type { ForwardPorts, TransportNews } from '../../ports/forward.ts'
 import { carried } from './carried.ts'
 import { Gateway } from './gateway.ts'
 import { KnownAccess, readAccess } from './mesh-access.ts'

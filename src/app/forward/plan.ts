@@ -1,6 +1,6 @@
 import { type ForwardReport, type ForwardTarget, sameTarget } from '../../domain/forward/forward-report.ts'
 import { conflictError, usageError } from '../../errors.ts'
-import type { ForwardPorts } from '../../ports.ts'
+import type { ForwardPorts } from '../../ports/forward.ts'
 import { chooseWay, type ForwardInput, type Way } from './way.ts'
 
 /** All that is known before anything is opened. */

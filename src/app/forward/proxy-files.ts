@@ -10,7 +10,7 @@ import {
 } from '../../domain/forward/local-proxy.ts'
 import { NO_SECRETS, secretFiles } from '../../domain/forward/local-proxy-secrets.ts'
 import type { Place } from '../../domain/forward/place.ts'
-import type { Containers, MountedDirectory } from '../../ports.ts'
+import type { Containers, MountedDirectory } from '../../ports/forward.ts'
 
 type Target = Pick<MeshTarget, 'sni' | 'principal'>
 

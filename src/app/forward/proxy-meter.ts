@@ -1,6 +1,7 @@
 import { addTraffic, countersOf, failuresIn, STATS_PATH, trafficOf } from '../../domain/forward/envoy-stats.ts'
 import { NO_TRAFFIC, type Traffic } from '../../domain/forward/forward-report.ts'
-import type { Clock, Programs } from '../../ports.ts'
+import type { Programs } from '../../ports/forward.ts'
+import type { Clock } from '../../ports.ts'
 
 const EVERY = 1_000
 

@@ -1,5 +1,5 @@
 import { PROXY_IMAGE } from '../../domain/forward/container.ts'
-import type { ForwardPorts } from '../../ports.ts'
+import type { ForwardPorts } from '../../ports/forward.ts'
 import { findEngine, obtainImage } from './engine.ts'
 import { LocalProxy } from './local-proxy.ts'
 import { knownMesh } from './mesh.ts'

@@ -1,6 +1,6 @@
 import type { ForwardReport } from '../../domain/forward/forward-report.ts'
 import { clusterError, RegctlError } from '../../errors.ts'
-import type { Daemons, ForwardPorts } from '../../ports.ts'
+import type { Daemons, ForwardPorts } from '../../ports/forward.ts'
 import { adviceOnDocker } from './docker-daemon.ts'
 import { Forward } from './forward.ts'
 import { existingForward, type ForwardPlan, planForward } from './plan.ts'

@@ -1,6 +1,6 @@
 import type { ModeChoice, TransportChoice } from '../../domain/forward/mode.ts'
 import { RegctlError } from '../../errors.ts'
-import type { ForwardPorts, Listener, ListenOptions, Transport, TransportNews } from '../../ports.ts'
+import type { ForwardPorts, Listener, ListenOptions, Transport, TransportNews } from '../../ports/forward.ts'
 import { meshWay } from './mesh.ts'
 import { portForwardWay } from './port-forward.ts'
 import { proxyWay } from './proxy.ts'

@@ -12,7 +12,7 @@ import { ownAddress } from '../../../src/adapters/forward/own-address.ts'
 import { requestOver } from '../../../src/adapters/kube/http-over-stream.ts'
 import type { PodSource } from '../../../src/adapters/kube/ready-pods.ts'
 import { clusterError } from '../../../src/errors.ts'
-import type { TransportNews } from '../../../src/ports.ts'
+import type { TransportNews } from '../../../src/ports/forward.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'regctl-kubectl-'))
 const kubectl = join(directory, 'kubectl')

@@ -9,7 +9,7 @@ import { listeners } from '../../../src/adapters/forward/listeners.ts'
 import { ownHosts } from '../../../src/domain/forward/admission.ts'
 import type { ForwardReport } from '../../../src/domain/forward/forward-report.ts'
 import { clusterError } from '../../../src/errors.ts'
-import type { ListenOptions } from '../../../src/ports.ts'
+import type { ListenOptions } from '../../../src/ports/forward.ts'
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { findEngine, sweepContainers } from '../../../src/app/forward/engine.ts'
-import type { ExecResult, Programs } from '../../../src/ports.ts'
+import type { Programs } from '../../../src/ports/forward.ts'
+import type { ExecResult } from '../../../src/ports.ts'
 import { failure } from '../failure.ts'
 
 const told = (stdout: string): ExecResult => ({ stdout, stderr: '', exitCode: 0 })

@@ -10,7 +10,7 @@ import { planForward } from '../../../src/app/forward/plan.ts'
 import { serve, serveCommand } from '../../../src/app/forward/serve.ts'
 import type { ForwardInput } from '../../../src/app/forward/way.ts'
 import type { Found } from '../../../src/domain/forward/forward-report.ts'
-import type { Daemons, ForwardPorts, ForwardRecord, PodTarget, TransportNews } from '../../../src/ports.ts'
+import type { Daemons, ForwardPorts, ForwardRecord, PodTarget, TransportNews } from '../../../src/ports/forward.ts'
 import { fakeCluster, installedCluster } from '../../fakes/cluster.ts'
 import { failure } from '../failure.ts'
 
