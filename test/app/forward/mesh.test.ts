@@ -1,75 +1,15 @@
-import { type Duplex, PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
-import { afterEach, expect, test } from 'vitest'
-import { containers } from '../../../src/adapters/forward/containers.ts'
-import { Gateway } from '../../../src/app/forward/gateway.ts'
-import { knownMesh } from '../../../src/app/forward/mesh.ts'
-import { KnownAccess } from '../../../src/app/forward/mesh-access.ts'
+import { expect, test } from 'vitest'
 import { planForward } from '../../../src/app/forward/plan.ts'
-import type { ForwardInput } from '../../../src/app/forward/way.ts'
-import type { Issued } from '../../../src/domain/forward/identity.ts'
 import { accessObject, accessOf } from '../../../src/domain/stack/developer-access.ts'
-import { clusterError, preconditionError } from '../../../src/errors.ts'
-import type { ForwardPorts, PodTarget, Transport, TransportNews } from '../../../src/ports/forward.ts'
-import { type FakeCluster, fakeCluster, installedCluster } from '../../fakes/cluster.ts'
-import { ACCOUNT, access, FakeAccounts, FakeWayIn, PRINCIPAL, publish } from '../../fakes/fake-mesh-access.ts'
-import { SharedClock } from '../../fakes/shared-clock.ts'
+import { preconditionError } from '../../../src/errors.ts'
+import type { TransportNews } from '../../../src/ports/forward.ts'
+import { fakeCluster, installedCluster } from '../../fakes/cluster.ts'
+import { ACCOUNT, access, PRINCIPAL, publish } from '../../fakes/fake-mesh-access.ts'
 import { failure } from '../failure.ts'
-
-const closing: (() => unknown)[] = []
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
-
-const unused = () => Promise.reject(new Error('not scripted'))
-
-/** A developer's machine; its time passes when nothing else is left to do. */
-function workstation(cluster: FakeCluster) {
-  const [mesh, accounts, clock] = [new FakeWayIn(), new FakeAccounts(), new SharedClock()]
-  const forwarded: PodTarget[] = []
-  const forward = (target: PodTarget): Transport => {
-    forwarded.push(target)
-    return { mode: 'port-forward', connect: async () => new PassThrough(), close: async () => {} }
-  }
-  const ports: ForwardPorts = {
-    ...cluster.ports,
-    clock,
-    mesh,
-    accounts,
-    forwards: { kubectlFound: async () => true, kubectl: forward, webSockets: forward },
-    containers,
-    listeners: { listen: unused, relay: unused, holder: unused, ask: unused },
-    programs: { run: unused, attach: unused, askSocket: unused },
-  }
-  return { cluster, ports, mesh, accounts, clock, forwarded }
-}
-
-const input = (more: Partial<ForwardInput> = {}): ForwardInput => ({
-  namespace: 'kube-registry',
-  mode: 'auto',
-  transport: 'auto',
-  version: '1',
-  ...more,
-})
-
-async function opened({ ports }: ReturnType<typeof workstation>, more: Partial<ForwardInput> = {}) {
-  const news: TransportNews[] = []
-  const { open } = await knownMesh(ports, input({ mode: 'mesh', ...more }))
-  const { transport } = open((one) => news.push(one))
-  closing.push(() => transport.close())
-  const told = async (that: (one: TransportNews) => boolean) => {
-    for (let turns = 0; turns < 5_000; turns++) {
-      const found = news.find(that)
-      if (found !== undefined) return found
-      await turn()
-    }
-    throw new Error(`not told: ${JSON.stringify(news)}`)
-  }
-  return { transport, news, told }
-}
+import { closing, input, opened, unused, workstation } from './workstation.ts'
 
 const { signal } = new AbortController()
-const unproven = { registry: { sni: 'registry', principal: 'registry' }, certificate: () => undefined }
 
 test('auto is mesh mode where a developer may be somebody', async () => {
   const machine = workstation(await installedCluster())
@@ -220,46 +160,6 @@ test('a clock that is set back makes no renewal late', async () => {
   expect(machine.mesh.certified).toBe(2)
 })
 
-test('a client that goes away while the gateway is looked for takes no other along', async () => {
-  const machine = workstation(await installedCluster())
-  publish(machine.cluster)
-  const gateway = new Gateway(machine.ports, {
-    namespace: 'kube-registry',
-    access: new KnownAccess(machine.ports, 'kube-registry', access()),
-    transport: 'auto',
-    ...unproven,
-  })
-  const first = new AbortController()
-  const [gone, stays] = [gateway.open(first.signal), gateway.open(signal)]
-  first.abort()
-  await expect(gone).rejects.toThrow('aborted')
-  expect(await stays).toBeDefined()
-  expect(machine.mesh.dialled).toHaveLength(2)
-})
-
-test('a gateway that accepts and says nothing is passed over', async () => {
-  const machine = workstation(await installedCluster())
-  publish(machine.cluster)
-  machine.mesh.greet = (_connection?: Duplex, _authority?: unknown, limit = signal) =>
-    new Promise<void>((_resolve, reject) => {
-      const late = () => reject(limit.reason)
-      limit.addEventListener('abort', late, { once: true })
-    })
-  const gateway = (address?: string) =>
-    new Gateway(machine.ports, {
-      namespace: 'kube-registry',
-      access: new KnownAccess(machine.ports, 'kube-registry', access()),
-      transport: 'auto',
-      ...unproven,
-      tryMs: 20,
-      ...(address === undefined ? {} : { address }),
-    })
-  expect((await gateway().path(signal)).name).toBe('a port-forward to the gateway')
-  await expect(gateway('192.0.2.1:443').path(signal)).rejects.toEqual(
-    failure('GATEWAY_UNREACHABLE', 5, 'no answer from 192.0.2.1:443'),
-  )
-})
-
 test.each([
   ['no roots', { 'root-cert.pem': '' }],
   ['roots that are none', { 'root-cert.pem': 'x' }],
@@ -302,126 +202,6 @@ test('the registry is away: connections wait for it', async () => {
   const waiting = transport.connect(signal)
   expect((await told(({ ready }) => !ready)).detail).toContain('no TLS with "registry"')
   machine.mesh.registry = 'well'
-  await waiting
-  await told(({ reconnected }) => reconnected === true)
-})
-
-test.each([
-  ['nobody is', 'dead'],
-  ['somebody else is', 'foreign'],
-] as const)('an address where %s is passed over', async (_, kind) => {
-  const machine = workstation(await installedCluster())
-  publish(machine.cluster, access(['10.0.0.1:1', '10.0.0.2:2', '10.0.0.3:3']))
-  machine.mesh[kind].add('10.0.0.1:1')
-  const { told } = await opened(machine)
-  expect((await told(({ ready }) => ready)).detail).toContain('through gateway 10.0.0.2:2')
-  expect(machine.forwarded).toEqual([])
-})
-
-test('without an address: a port-forward to the gateway, where that is allowed', async () => {
-  const machine = workstation(await installedCluster())
-  publish(machine.cluster, access([]))
-  const { told } = await opened(machine)
-  expect((await told(({ ready }) => ready)).detail).toContain('a port-forward to the gateway')
-  expect(machine.forwarded).toMatchObject([
-    { namespace: 'kube-registry-ingress', selector: 'app=registry-ingress', port: 15_443 },
-  ])
-  const restricted = workstation(machine.cluster)
-  machine.cluster.kube.may = ({ subresource }) => subresource !== 'portforward'
-  const { told: toldToo } = await opened(restricted)
-  expect((await toldToo(({ ready }) => !ready)).detail).toContain('it has no address')
-})
-
-test('an address that was asked for is the only one', async () => {
-  const machine = workstation(await installedCluster())
-  publish(machine.cluster)
-  machine.mesh.dead.add('192.0.2.1:443')
-  const { told } = await opened(machine, { gateway: '192.0.2.1:443' })
-  expect((await told(({ ready }) => !ready)).detail).toContain('cannot reach 192.0.2.1:443')
-  expect(new Set(machine.mesh.dialled)).toEqual(new Set(['192.0.2.1:443']))
-  expect(machine.forwarded).toEqual([])
-})
-
-test('a gateway that moved is found by what is published, long before a renewal', async () => {
-  const machine = workstation(await installedCluster())
-  publish(machine.cluster)
-  const { transport, told } = await opened(machine)
-  await told(({ ready }) => ready)
-  const [started, { certified }] = [machine.clock.now(), machine.mesh]
-  machine.mesh.dead.add('10.0.0.1:15443')
-  machine.cluster.kube.may = ({ subresource }) => subresource !== 'portforward'
-  const waiting = transport.connect(signal)
-  await told(({ ready }) => !ready)
-  publish(machine.cluster, access(['10.0.0.9:15443']))
-  await waiting
-  expect((await told(({ reconnected }) => reconnected === true)).detail).toContain('through gateway 10.0.0.9:15443')
-  expect(machine.clock.now() - started).toBeLessThan(60_000)
-  expect(machine.mesh.certified).toBe(certified)
-})
-
-test('somebody else has the address of a gateway that moved', async () => {
-  const machine = workstation(await installedCluster())
-  publish(machine.cluster)
-  const { transport, told } = await opened(machine)
-  await told(({ ready }) => ready)
-  publish(machine.cluster, access(['10.0.0.9:15443']))
-  machine.mesh.foreign.add('10.0.0.1:15443')
-  await transport.connect(signal)
-  expect(machine.mesh.dialled.at(-1)).toBe('10.0.0.9:15443')
-})
-
-test('the cluster is asked ever less often while nothing new is published', async () => {
-  const machine = workstation(await installedCluster())
-  publish(machine.cluster)
-  const { transport, told } = await opened(machine, { lifetimeSeconds: 3_600 })
-  await told(({ ready }) => ready)
-  machine.mesh.dead.add('10.0.0.1:15443')
-  machine.cluster.kube.may = ({ subresource }) => subresource !== 'portforward'
-  const { get } = machine.cluster.kube
-  let asked = 0
-  machine.cluster.kube.get = (...args) => {
-    asked += 1
-    return get.apply(machine.cluster.kube, args)
-  }
-  const end = machine.clock.now() + 300_000
-  const stop = new AbortController()
-  const waiting = transport.connect(stop.signal).catch(() => {})
-  while (machine.clock.now() < end) await turn()
-  stop.abort()
-  await waiting
-  expect(asked).toBeGreaterThan(5)
-  expect(asked).toBeLessThan(20)
-})
-
-test('a mesh with other roots: a certificate by those, without waiting for the renewal', async () => {
-  const machine = workstation(await installedCluster())
-  publish(machine.cluster)
-  const { transport, told } = await opened(machine)
-  await told(({ ready }) => ready)
-  const roots = '-----BEGIN CERTIFICATE-----\nother\n-----END CERTIFICATE-----\n'
-  const { secure } = machine.mesh
-  machine.mesh.secure = async (connection, target, identity) => {
-    if ((identity as Issued).roots !== roots) throw clusterError('WRONG_PEER', 'it is not of this mesh')
-    return secure.call(machine.mesh, connection, target, identity)
-  }
-  publish(machine.cluster, { ...access(), roots })
-  const started = machine.clock.now()
-  await transport.connect(signal)
-  expect(machine.clock.now() - started).toBeLessThan(60_000)
-  expect(machine.mesh.secured.at(-1)).toMatchObject({ roots, certificateChain: 'chain 2' })
-})
-
-test("the gateway restarts while the mesh's authority is away: the registry shows that it is the gateway", async () => {
-  const machine = workstation(await installedCluster())
-  publish(machine.cluster)
-  const { transport, told } = await opened(machine)
-  await told(({ ready }) => ready)
-  machine.cluster.kube.may = ({ subresource }) => subresource !== 'portforward'
-  machine.mesh.authority = 'away'
-  machine.mesh.dead.add('10.0.0.1:15443')
-  const waiting = transport.connect(signal)
-  await told(({ ready }) => !ready)
-  machine.mesh.dead.clear()
   await waiting
   await told(({ reconnected }) => reconnected === true)
 })
