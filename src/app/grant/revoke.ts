@@ -1,7 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import { hasListener, MERGED_LISTENER, specOf, unlabelling, withoutListener } from '../../domain/builder.ts'
 import type { Installation } from '../../domain/installation.ts'
-import type { KubeObject } from '../../domain/kube-object.ts'
+import type { KubeObject, ObjectRef } from '../../domain/kube-object.ts'
 import { refOf } from '../../domain/kube-object.ts'
 import { expectations, revokedExpectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, isDeveloper } from '../../domain/policy/grant.ts'
@@ -56,13 +56,7 @@ export async function revoke(
   }
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   await report.step('Remove the policies', async () => {
-    for (const grant of revoked)
-      await kube.remove({
-        apiVersion: 'security.istio.io/v1',
-        kind: 'AuthorizationPolicy',
-        namespace: at.namespace,
-        name: grantName(grant),
-      })
+    for (const grant of revoked) await kube.remove(policyRef(at, grant))
     await settleFences(kube, at, [
       namespace ?? { apiVersion: 'v1', kind: 'Namespace', metadata: { name: selection.namespace } },
     ])
@@ -111,14 +105,16 @@ export function revokeCommand(grant: Grant): string {
   ].join(' ')
 }
 
+const policyRef = (at: Installation, grant: Grant): ObjectRef => ({
+  apiVersion: 'security.istio.io/v1',
+  kind: 'AuthorizationPolicy',
+  namespace: at.namespace,
+  name: grantName(grant),
+})
+
 /** Undoes a grant that was just made. */
 export async function takeBack(ports: Ports, at: Installation, grant: Grant, namespace: KubeObject): Promise<void> {
-  await ports.kube.remove({
-    apiVersion: 'security.istio.io/v1',
-    kind: 'AuthorizationPolicy',
-    namespace: at.namespace,
-    name: grantName(grant),
-  })
+  await ports.kube.remove(policyRef(at, grant))
   await settleFences(ports.kube, at, [namespace])
   const left = await readGrants(ports.kube, at)
   if (isDeveloper(grant)) return tidyAccounts(ports.kube, at, grant.namespace)

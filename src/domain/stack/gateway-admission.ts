@@ -1,5 +1,6 @@
-import { INGRESS, type Installation, ingressNamespace, ownerLabels } from '../installation.ts'
+import { INGRESS, type Installation, ingressNamespace } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
+import { denying } from './admission-policy.ts'
 
 /** The labels Gateways are customarily selected by. */
 const CUSTOMARY = [
@@ -28,50 +29,28 @@ const INTERNAL = 'internal.istio.io/'
  * name a label that our pods have with another value.
  */
 export function gatewayPolicy(at: Installation): readonly KubeObject[] {
-  const name = `regctl-gateways-${at.namespace}`
-  const metadata = { name, labels: ownerLabels(at) }
   const keys = CUSTOMARY.map((key) => `'${key}'`).join(', ')
-  return [
-    {
-      apiVersion: 'admissionregistration.k8s.io/v1',
-      kind: 'ValidatingAdmissionPolicy',
-      metadata,
-      spec: {
-        failurePolicy: 'Fail',
-        matchConstraints: {
-          namespaceSelector: {
-            matchExpressions: [
-              { key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [ingressNamespace(at)] },
-            ],
-          },
-          resourceRules: [
-            {
-              apiGroups: ['networking.istio.io'],
-              apiVersions: ['*'],
-              operations: ['CREATE', 'UPDATE'],
-              resources: ['gateways'],
-            },
-          ],
-        },
-        validations: [
-          {
-            expression: `has(object.spec) && has(object.spec.selector) && [${keys}].exists(k, k in object.spec.selector && object.spec.selector[k] != '${INGRESS}')`,
-            message: `this Gateway could attach to the registry's developer gateway (namespace ${ingressNamespace(at)}); give its selector a label of your own gateway's pods, one of: ${CUSTOMARY.join(', ')}`,
-          },
-          {
-            expression: `!has(object.metadata.annotations) || !object.metadata.annotations.exists(k, k.startsWith('${INTERNAL}'))`,
-            message: `annotations ${INTERNAL}* are istiod's own; they could attach this Gateway to the registry's developer gateway`,
-          },
-        ],
+  return denying(at, `regctl-gateways-${at.namespace}`, {
+    except: ingressNamespace(at),
+    resourceRules: [
+      {
+        apiGroups: ['networking.istio.io'],
+        apiVersions: ['*'],
+        operations: ['CREATE', 'UPDATE'],
+        resources: ['gateways'],
       },
-    },
-    {
-      apiVersion: 'admissionregistration.k8s.io/v1',
-      kind: 'ValidatingAdmissionPolicyBinding',
-      metadata,
-      spec: { policyName: name, validationActions: ['Deny'] },
-    },
-  ]
+    ],
+    validations: [
+      {
+        expression: `has(object.spec) && has(object.spec.selector) && [${keys}].exists(k, k in object.spec.selector && object.spec.selector[k] != '${INGRESS}')`,
+        message: `this Gateway could attach to the registry's developer gateway (namespace ${ingressNamespace(at)}); give its selector a label of your own gateway's pods, one of: ${CUSTOMARY.join(', ')}`,
+      },
+      {
+        expression: `!has(object.metadata.annotations) || !object.metadata.annotations.exists(k, k.startsWith('${INTERNAL}'))`,
+        message: `annotations ${INTERNAL}* are istiod's own; they could attach this Gateway to the registry's developer gateway`,
+      },
+    ],
+  })
 }
 
 const selectorOf = (gateway: KubeObject): Readonly<Record<string, string>> =>
