@@ -2,14 +2,17 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { PROXY_IMAGE } from '../../src/domain/forward/container.ts'
 import { kubectlOk, lab, labOnly } from './cluster.ts'
 import { developerOf } from './developers/stage.ts'
 import { type Cases, conformance, differences } from './forward/conformance.ts'
 import { kubeconfigOf } from './forward/developer.ts'
 import { type Docker, startDocker } from './forward/docker.ts'
-import { layer } from './forward/kit.ts'
+import { guideBlocks, saying, typed } from './forward/guide.ts'
+import { layer, ready, reportOf } from './forward/kit.ts'
 import { onRegistry } from './forward/loopback.ts'
 import { MODES, serve } from './forward/modes.ts'
+import { importProxyImage } from './forward/proxy-image.ts'
 
 const TEAM = 'e2e-conformance'
 const PORT = 5120
@@ -79,5 +82,49 @@ describe('docker', () => {
     const other = `localhost:${PORT}/other/docker:1`
     await run('tag', image, other)
     expect(await run('push', other)).toEqual({ exitCode: 1, said: expect.stringMatching(/denied.*regctl grant/is) })
+  })
+
+  describe("the guide's lines, as they stand", () => {
+    const own = () => ({
+      DOCKER_HOST: docker.host,
+      PATH: `${docker.path}:${process.env.PATH}`,
+      XDG_STATE_HOME: directory,
+    })
+    const done = async (line: string, env: Readonly<Record<string, string>>) => {
+      await using run = typed(line, env)
+      expect(await run.ended, `${line}: ${run.said()}`).toBe(0)
+    }
+    let blocks: readonly (readonly string[])[]
+    beforeAll(async () => {
+      blocks = await guideBlocks("On the developer's machine")
+      expect(blocks.map(({ length }) => length)).toEqual([3, 3])
+    })
+
+    test('until Ctrl-C, with a command, in the background', async () => {
+      const [[serves = '', pushes = '', detaches = ''] = []] = blocks
+      await docker.run(['import', files, 'localhost:5000/example/app'])
+      {
+        await using _forward = typed(serves, own())
+        await ready(5000)
+      }
+      await done(pushes, own())
+      await done(detaches, own())
+      expect(await reportOf(5000)).toMatchObject({ state: 'ready' })
+      await done('regctl dev-forward --stop', own())
+      expect(await reportOf(5000)).toBeUndefined()
+    })
+
+    test("in proxy mode, with Envoy's log and figures", async () => {
+      const [, [serves = '', log = '', figures = ''] = []] = blocks
+      await docker.run(['tag', await importProxyImage(docker), PROXY_IMAGE])
+      const env = { ...own(), KUBECONFIG: ada, XDG_RUNTIME_DIR: directory }
+      await using _forward = typed(serves, env)
+      await ready(5000)
+      await using lines = typed(log, env)
+      await fetch('http://localhost:5000/v2/team/guide/tags/list')
+      await saying(lines, /GET \/v2\/team\/guide\/tags\/list/)
+      await using told = typed(figures, env)
+      expect([await told.ended, told.said()]).toEqual([0, expect.stringContaining('cluster.registry.')])
+    })
   })
 })

@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually, kubectlOk, labOnly } from './cluster.ts'
 import { developerOf } from './developers/stage.ts'
 import { restartApiServer } from './forward/api-server.ts'
-import { kubeconfigOf } from './forward/developer.ts'
+import { kubeconfigBy, kubeconfigOf } from './forward/developer.ts'
 import { foreground, layer, memory, push, ready, reportOf, slowUpload } from './forward/kit.ts'
+import { Logins } from './forward/login.ts'
 import { MODES, serve } from './forward/modes.ts'
 import { pullAgain, pushAgain, upload } from './forward/volume.ts'
 
@@ -30,7 +31,8 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-const shortLived = () => foreground(PORT, '--certificate-lifetime', '1m', '--mode', 'mesh', '--kubeconfig', ada)
+const shortLived = (port = PORT) =>
+  foreground(port, '--certificate-lifetime', '1m', '--mode', 'mesh', '--kubeconfig', ada)
 
 describe.concurrent('certificates of 60 s', () => {
   const policed = MODES.filter((mode) => mode.policed).map((mode, index) => ({ ...mode, port: PORT + index }))
@@ -50,13 +52,64 @@ describe.concurrent('certificates of 60 s', () => {
   })
 })
 
+const until = (detail = ''): string | undefined => /certificate until ([^;]*)/.exec(detail)?.[1]
+const statusOf = (port: number) => fetch(`http://localhost:${port}/v2/`).then((response) => response.status)
+
+describe.concurrent('a minute that a certificate lives', () => {
+  test.each([
+    ['a renewal', PORT, 30_000],
+    ['its end', PORT + 1, 75_000],
+  ])('a process that stood still past %s serves at once', { timeout: 150_000 }, async (_, port, asleep) => {
+    await using forward = await shortLived(port)
+    const before = until((await reportOf(port))?.detail)
+    process.kill(forward.pid, 'SIGSTOP')
+    try {
+      await pause(asleep)
+    } finally {
+      process.kill(forward.pid, 'SIGCONT')
+    }
+    const awake = Date.now()
+    expect(await statusOf(port)).toBe(200)
+    expect(Date.now() - awake).toBeLessThan(5_000)
+    await eventually(async () => expect(until((await ready(port)).detail)).not.toBe(before), { timeout: 10_000 })
+    expect((await reportOf(port))?.connections.failed).toBe(0)
+  })
+
+  test('who logs in anew gets the next certificate by that login', { timeout: 90_000 }, async () => {
+    const port = PORT + 2
+    const logins = await Logins.open(TEAM, directory)
+    const { exec, tell } = await logins.plugin('endurance')
+    try {
+      await tell(await logins.in('one'))
+      const config = await kubeconfigBy(directory, 'login', TEAM, () => ({ exec, as: 'ada@example.org' }))
+      const flags = ['--certificate-lifetime', '1m', '--mode', 'mesh', '--kubeconfig', config]
+      await using _forward = await foreground(port, ...flags)
+      const before = until((await reportOf(port))?.detail)
+      await tell(await logins.in('two'))
+      await logins.out('one')
+      const details: string[] = []
+      await eventually(
+        async () => {
+          const { detail } = await ready(port)
+          details.push(detail)
+          expect(until(detail)).not.toBe(before)
+        },
+        { timeout: 40_000 },
+      )
+      expect(details.filter((detail) => detail.includes('renewal fails'))).toEqual([])
+      expect(await statusOf(port)).toBe(200)
+    } finally {
+      await logins.close()
+    }
+  })
+})
+
 describe('istiod is away when a certificate is to be renewed', () => {
   const scale = (replicas: number) =>
     kubectlOk(['scale', 'deployment/istiod', '-n', 'istio-system', `--replicas=${replicas}`])
 
   test('served until it runs out, said meanwhile, and served again afterwards', { timeout: 240_000 }, async () => {
     await using _forward = await shortLived()
-    const status = () => fetch(`http://localhost:${PORT}/v2/`).then((response) => response.status)
     await scale(0)
     try {
       const failing = await eventually(
@@ -68,14 +121,14 @@ describe('istiod is away when a certificate is to be renewed', () => {
         { timeout: 50_000 },
       )
       expect(failing.state).toBe('ready')
-      expect(await status()).toBe(200)
+      expect(await statusOf(PORT)).toBe(200)
       await eventually(async () => expect((await reportOf(PORT))?.state).toBe('waiting'), { timeout: 60_000 })
     } finally {
       await scale(1)
       await kubectlOk(['rollout', 'status', 'deployment/istiod', '-n', 'istio-system', '--timeout=120s'])
     }
     expect((await ready(PORT, 60_000)).detail).not.toContain('renewal fails')
-    expect(await status()).toBe(200)
+    expect(await statusOf(PORT)).toBe(200)
   })
 })
 

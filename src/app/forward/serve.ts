@@ -3,7 +3,7 @@ import { clusterError, RegctlError } from '../../errors.ts'
 import type { Daemons, ForwardPorts } from '../../ports/forward.ts'
 import { adviceOnDocker } from './docker-daemon.ts'
 import { Forward } from './forward.ts'
-import { existingForward, type ForwardPlan, planForward } from './plan.ts'
+import { existingForward, planForward } from './plan.ts'
 import type { ForwardInput } from './way.ts'
 
 /** How long a command or a start in the background waits for a registry that is not ready. */
@@ -62,13 +62,9 @@ export async function serveCommand(
   }
 }
 
+/** Whoever has the port serves both; it is asked only then, because another program there may say nothing for seconds. */
 async function openOrReuse(ports: ForwardPorts, input: ForwardInput): Promise<Forward | ForwardReport> {
   const plan = await planForward(ports, input)
-  return (await existingForward(ports, plan)) ?? (await openUnlessBeaten(ports, plan))
-}
-
-/** Of two that start at once, the one that gets the port serves both. */
-async function openUnlessBeaten(ports: ForwardPorts, plan: ForwardPlan): Promise<Forward | ForwardReport> {
   try {
     return await Forward.open(ports, plan)
   } catch (error) {
