@@ -88,13 +88,6 @@ describe.each([
     await expect.poll(async () => (await reportOf(port))?.connections.open, { timeout: 10_000 }).toBeLessThan(2)
   })
 
-  test('the registry pod is deleted during a push: the retry succeeds, and it serves within 3 s of Ready', async () => {
-    await using forward = await foreground(port, '--transport', transport)
-    const { pod, report } = await replacedDuringPush(forward.pid, port, image('3'), await layer(directory, 100))
-    expect(report.detail).toContain(pod)
-    expect(report.reconnects).toBeGreaterThan(0)
-  })
-
   test('a SIGKILL leaves neither a child nor a listener', async () => {
     const forward = await foreground(port, '--transport', transport)
     const tree = await processTree(forward.pid)
@@ -120,6 +113,15 @@ describe.each([
     expect(code).toBe(signal === 'SIGINT' ? 130 : 143)
     for (const one of tree.keys()) expect(await alive(one), tree.get(one)).toBe(false)
   })
+})
+
+// By the other ways too, in the long suite.
+test('the registry pod is deleted during a push: the retry succeeds, and it serves within 3 s of Ready', async () => {
+  await using forward = await foreground(5101, '--transport', 'kubectl')
+  const image = `localhost:5101/${REPOSITORY}:3`
+  const { pod, report } = await replacedDuringPush(forward.pid, 5101, image, await layer(directory, 100))
+  expect(report.detail).toContain(pod)
+  expect(report.reconnects).toBeGreaterThan(0)
 })
 
 describe('with a command', () => {

@@ -11,6 +11,7 @@ import { kubeconfigBy, kubeconfigOf } from './forward/developer.ts'
 import { foreground, layer, memory, push, ready, reportOf, slowUpload } from './forward/kit.ts'
 import { Logins } from './forward/login.ts'
 import { MODES, serve } from './forward/modes.ts'
+import { replacedDuringPush } from './forward/replaced.ts'
 import { pullAgain, pushAgain, upload } from './forward/volume.ts'
 
 const TEAM = 'e2e-endurance'
@@ -133,6 +134,11 @@ describe('istiod is away when a certificate is to be renewed', () => {
 })
 
 describe.each(MODES)('$name', (mode) => {
+  test('the registry pod is deleted during a push: the retry succeeds, and it serves within 3 s of Ready', async () => {
+    await using forward = await serve(mode, PORT, ada)
+    await replacedDuringPush(forward.pid, PORT, image('team/large:1'), await layer(directory, 200))
+  })
+
   labOnly('the API server is restarted: pushes go on afterwards, and in mesh mode meanwhile', async () => {
     await using _forward = await serve(mode, PORT, ada)
     const small = await layer(directory, 5)
