@@ -9,18 +9,33 @@ import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
 import { grantTo, type Stage, stageOf } from './developers/stage.ts'
 import { at } from './developers/workstation.ts'
 import { certificateOf, kubeconfigBy, kubeconfigOf } from './forward/developer.ts'
-import { crane, foreground, layer, push, ready, reportOf } from './forward/kit.ts'
+import {
+  crane,
+  type Foreground,
+  foreground,
+  layer,
+  push,
+  type Report,
+  ready,
+  reportOf,
+  slowUpload,
+} from './forward/kit.ts'
 import { Logins } from './forward/login.ts'
 
 const TEAM = 'e2e-forward-people'
 const USER = 'ada-people@example.org'
 const PORT = 5140
+const RENEWING = 5142
 const image = (name: string) => `localhost:${PORT}/${name}`
 
 let directory: string
 let stage: Stage
 let small: string
 let logins: Logins
+let config: readonly string[]
+let renewing: Foreground
+let upload: Promise<number>
+let firstUntil: string | undefined
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'regctl-people-'))
@@ -28,9 +43,16 @@ beforeAll(async () => {
   logins = await Logins.open(TEAM, directory)
   process.env.XDG_STATE_HOME = join(directory, 'state')
   small = await layer(directory, 1)
+  config = ['--kubeconfig', await kubeconfigOf(directory, USER, TEAM)]
+  // Beside all that follows, slower than its renewal comes: 24 seconds.
+  renewing = await foreground(RENEWING, '--certificate-lifetime', '1m', ...config)
+  firstUntil = validUntil(await reportOf(RENEWING))
+  upload = slowUpload(RENEWING, 'team/slow', 28)
+  upload.catch(() => {})
 })
 
 afterAll(async () => {
+  await renewing?.[Symbol.asyncDispose]()
   await regctl(['dev-forward', '--stop'])
   delete process.env.XDG_STATE_HOME
   await logins.close()
@@ -40,6 +62,8 @@ afterAll(async () => {
 
 const published = (data: object) =>
   kubectlOk(['patch', 'configmap', 'developer-access', '-n', REGISTRY, '-p', JSON.stringify({ data })])
+
+const validUntil = (report?: Report) => /certificate until ([^;]*)/.exec(report?.detail ?? '')?.[1]
 
 describe('who somebody is', () => {
   test('a credential plugin says, and a token that ran out is told', async () => {
@@ -118,7 +142,7 @@ test('a gateway that moved is found at its new place', async () => {
   const now = stage.way.addresses.map((address) => `${address}\n`).join('')
   await published({ addresses: before })
   try {
-    await using _forward = await foreground(PORT, '--kubeconfig', await kubeconfigOf(directory, USER, TEAM))
+    await using _forward = await foreground(PORT, ...config)
     const first = await reportOf(PORT)
     expect(first?.detail).toContain(`gateway ${before}`)
     server.close()
@@ -127,10 +151,9 @@ test('a gateway that moved is found at its new place', async () => {
     const started = Date.now()
     expect((await fetch(`http://localhost:${PORT}/v2/`)).status).toBe(200)
     expect(Date.now() - started).toBeLessThan(10_000)
-    const until = /certificate until (.*)$/
     const then = await ready(PORT)
     expect(then.detail).toContain(`gateway ${stage.way.addresses[0]}`)
-    expect(until.exec(then.detail)?.[1]).toBe(until.exec(first?.detail ?? '')?.[1])
+    expect(validUntil(then)).toBe(validUntil(first))
   } finally {
     server.close()
     await published({ addresses: now })
@@ -141,7 +164,6 @@ test('in the background: started anew it is in the same mode, or it is not there
   const right = ['--verb=get,list,create', '--resource=pods,pods/portforward', '-n', REGISTRY]
   await kubectlOk(['create', 'role', TEAM, ...right])
   await kubectlOk(['create', 'rolebinding', TEAM, '-n', REGISTRY, `--role=${TEAM}`, `--user=${USER}`])
-  const config = ['--kubeconfig', await kubeconfigOf(directory, USER, TEAM)]
   const kill = async (pid: number) => {
     process.kill(pid, 'SIGKILL')
     await expect.poll(async () => (await reportOf(PORT))?.pid, { timeout: 5_000 }).not.toBe(pid)
@@ -174,4 +196,10 @@ test('in the background: started anew it is in the same mode, or it is not there
   } finally {
     await kubectlOk(['delete', 'role,rolebinding', '-n', REGISTRY, TEAM])
   }
+})
+
+test('short certificates are renewed meanwhile, under a running transfer', async () => {
+  await eventually(async () => expect(validUntil(await ready(RENEWING))).not.toBe(firstUntil), { timeout: 40_000 })
+  expect(await upload).toBe(201)
+  expect(await ready(RENEWING)).toMatchObject({ pid: renewing.pid, connections: { failed: 0 } })
 })
