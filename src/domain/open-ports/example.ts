@@ -14,10 +14,12 @@ export const exampleNamespace = (at: Pick<Installation, 'namespace'>, set: PortS
   set.gatewaysFrom[0] ?? portNamespace(at, set.name)
 
 /** A Gateway and a VirtualService for one host on the port, to be changed and applied. */
-export function example(at: Pick<Installation, 'namespace'>, set: PortSet, port: number): readonly KubeObject[] {
+export function example(
+  at: Pick<Installation, 'namespace' | 'clusterDomain'>, set: PortSet, port: number): readonly KubeObject[] {
   const metadata = { name: 'app', namespace: exampleNamespace(at, set) }
   const secret = exampleSecret(port)
   const host = 'app.example.com'
+  const service = `app.${set.gatewaysFrom[0] ?? 'default'}.svc.${at.clusterDomain}`
   return [
     {
       apiVersion: 'networking.istio.io/v1',
@@ -42,7 +44,7 @@ export function example(at: Pick<Installation, 'namespace'>, set: PortSet, port:
       spec: {
         hosts: [host],
         gateways: ['app'],
-        http: [{ route: [{ destination: { host: 'app.default.svc.cluster.local', port: { number: 80 } } }] }],
+        http: [{ route: [{ destination: { host: service, port: { number: 80 } } }] }],
       },
     },
   ]

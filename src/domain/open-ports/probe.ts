@@ -39,7 +39,7 @@ export function probeJob(
     spec: {
       backoffLimit: 0,
       activeDeadlineSeconds: LIVES_SECONDS,
-      ttlSecondsAfterFinished: 30,
+      ttlSecondsAfterFinished: 15,
       template: {
         metadata: { labels: { ...labels, 'sidecar.istio.io/inject': 'false', 'istio.io/dataplane-mode': 'none' } },
         spec: {

@@ -108,7 +108,8 @@ export function isAdmitted(gateway: KubeObject, value: string): boolean {
 }
 
 /** Keys that istiod and controllers put on pods, with values nobody can tell beforehand. */
-const ADDED = /^(topology\.|kubernetes\.io\/|pod-template-hash$|istio\.io\/|service\.istio\.io\/|security\.istio\.io\/)/
+const ADDED =
+  /^(topology\.|kubernetes\.io\/|pod-template-(hash|generation)$|controller-revision-hash$|istio\.io\/|service\.istio\.io\/|security\.istio\.io\/)/
 
 /** Does it attach to the pods of our gateway with that value, or might it? */
 export function mayAttach(

@@ -123,7 +123,7 @@ describe('a probe', () => {
   })
 
   test('ends by itself, and has nothing that others would want', () => {
-    expect(job).toMatchObject({ spec: { activeDeadlineSeconds: 60, ttlSecondsAfterFinished: 30, backoffLimit: 0 } })
+    expect(job).toMatchObject({ spec: { activeDeadlineSeconds: 60, ttlSecondsAfterFinished: 15, backoffLimit: 0 } })
     expect(job).toMatchObject({
       spec: { template: { spec: { nodeName: 'node1', automountServiceAccountToken: false } } },
     })
