@@ -6,6 +6,7 @@ import { setRefs } from '../../domain/open-ports/set-objects.ts'
 import { clusterError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
+import { isOurs } from '../cluster/ownership.ts'
 import { portPods } from '../cluster/proxy.ts'
 import { namespaceRef } from '../grant/grants.ts'
 import { foreignObjects } from '../install/uninstall.ts'
@@ -55,7 +56,7 @@ async function unlisted({ kube }: Ports, at: Installation): Promise<readonly str
     kube.list({ apiVersion: 'v1', kind: 'Namespace' }, { labelSelector: PORT_SET_LABEL }),
   ])
   return left
-    .filter(({ metadata }) => isPortNamespace(at, metadata.name))
+    .filter((object) => isOurs(object, at) && isPortNamespace(at, object.metadata.name))
     .flatMap((object) => setOf(object) ?? [])
     .filter((name) => !sets.some((set) => set.name === name))
 }
