@@ -15,7 +15,10 @@ export const exampleNamespace = (at: Pick<Installation, 'namespace'>, set: PortS
 
 /** A Gateway and a VirtualService for one host on the port, to be changed and applied. */
 export function example(
-  at: Pick<Installation, 'namespace' | 'clusterDomain'>, set: PortSet, port: number): readonly KubeObject[] {
+  at: Pick<Installation, 'namespace' | 'clusterDomain'>,
+  set: PortSet,
+  port: number,
+): readonly KubeObject[] {
   const metadata = { name: 'app', namespace: exampleNamespace(at, set) }
   const secret = exampleSecret(port)
   const host = 'app.example.com'
