@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Installation } from '../../domain/installation.ts'
+import { type Installation, nodeNamespace } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { example, exampleSecret } from '../../domain/open-ports/example.ts'
 import { type Firewall, firewallOf } from '../../domain/open-ports/firewall.ts'
@@ -92,7 +92,7 @@ function neededRights(at: Installation, { name }: PortSet): readonly Right[] {
     patch('rbac.authorization.k8s.io', 'roles'),
     patch('rbac.authorization.k8s.io', 'rolebindings'),
     { verb: 'patch', group: 'admissionregistration.k8s.io', resource: 'validatingadmissionpolicies' },
-    { verb: 'create', group: 'batch', resource: 'jobs', namespace: `${at.namespace}-node` },
+    { verb: 'create', group: 'batch', resource: 'jobs', namespace: nodeNamespace(at) },
     { verb: 'list', group: '', resource: 'nodes' },
     { verb: 'list', group: '', resource: 'pods' },
   ]
