@@ -1,5 +1,5 @@
 import type { Daemons, ForwardPorts, Listeners } from './ports/forward.ts'
-import type { BuildPorts, Clock, Files, Ports, SkaffoldPorts } from './ports.ts'
+import type { BuildPorts, Clock, Files, OpenPortPorts, Ports, SkaffoldPorts } from './ports.ts'
 
 export type LocalOptions = {
   /** The package's directory, oclif's `config.root`. */
@@ -41,20 +41,23 @@ export async function connectFiles(): Promise<Files> {
   return localFiles()
 }
 
+export async function connectOpenPort(options: ConnectOptions): Promise<OpenPortPorts> {
+  const [ports, { openCluster }] = await Promise.all([connect(options), import('./adapters/kube/client.ts')])
+  // What is to be cleaned up is to be so after an interrupt, which ends every request of the other connection.
+  const { kube: cleanup } = openCluster({ ...options, clock: ports.clock, signal: new AbortController().signal })
+  return { ...ports, cleanup }
+}
+
 export async function connectBuild(options: ConnectOptions): Promise<BuildPorts> {
-  const [ports, { buildContexts }, { openBuildPods, openCluster }, { systemClock }] = await Promise.all([
-    connect(options),
+  const [ports, { buildContexts }, { openBuildPods }] = await Promise.all([
+    connectOpenPort(options),
     import('./adapters/build-contexts.ts'),
     import('./adapters/kube/client.ts'),
-    import('./adapters/clock.ts'),
   ])
-  // What is to be cleaned up is to be so after an interrupt, which ends every request of the other connection.
-  const { kube: cleanup } = openCluster({ ...options, clock: systemClock, signal: new AbortController().signal })
   return {
     ...ports,
     contexts: buildContexts,
-    buildPods: openBuildPods({ ...options, clock: systemClock }),
-    cleanup,
+    buildPods: openBuildPods({ ...options, clock: ports.clock }),
     log: (chunk) => void process.stderr.write(chunk),
   }
 }

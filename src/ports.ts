@@ -132,6 +132,12 @@ export type Ports = {
   readonly signal: AbortSignal
 }
 
+/** What opening a port of the nodes takes. */
+export type OpenPortPorts = Ports & {
+  /** Works after the command was interrupted, too. */
+  readonly cleanup: Pick<Kube, 'remove'>
+}
+
 /** What editing and checking a Skaffold project takes. */
 export type SkaffoldPorts = Pick<Ports, 'kube' | 'report' | 'signal'> & {
   readonly files: Files

@@ -3,7 +3,7 @@ import type { KubeObject } from './kube-object.ts'
 import { ACCESS_NAME } from './policy/developer.ts'
 import { GRANT_LABEL } from './policy/grant.ts'
 import { isLocalRegistry } from './stack/local-registry.ts'
-import { namespacesOf, STATE } from './stack/stack.ts'
+import { isOwnNamespace, STATE } from './stack/stack.ts'
 
 /** A builder's listener; a developer's account and the right to it. */
 const GRANTED: Readonly<Record<string, RegExp>> = {
@@ -21,7 +21,7 @@ const GRANTED: Readonly<Record<string, RegExp>> = {
 export function belongsTo(at: Pick<Installation, 'namespace'>, { kind, metadata }: KubeObject): boolean {
   const { namespace, labels = {} } = metadata
   if (labels[INSTALLATION_LABEL] !== at.namespace) return false
-  if (namespace === undefined || namespacesOf(at).includes(namespace)) return true
+  if (namespace === undefined || isOwnNamespace(at, namespace)) return true
   if (isLocalRegistry({ kind, name: metadata.name, namespace })) return true
   return GRANTED[kind]?.test(metadata.name) === true && labels[GRANT_LABEL] === namespace
 }

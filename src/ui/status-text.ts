@@ -1,4 +1,5 @@
 import type { Status } from '../app/inspect/status.ts'
+import { faultsText } from './problems-text.ts'
 import { table } from './table.ts'
 import { theme } from './theme.ts'
 
@@ -33,12 +34,13 @@ export function statusText(status: Status): string {
     `Storage: ${storage.kind}${size}${used}. Kubernetes ${status.versions.kubernetes}. Grants: ${status.grants.length}.`,
   ]
   if (status.developerIngress !== null) parts.push(ingressText(status.developerIngress))
+  if (status.openPorts.length > 0)
+    parts.push(
+      `Open ports: ${status.openPorts.map(({ port, name }) => `${port} (${name})`).join(', ')}. Who uses them: regctl ports`,
+    )
   if (status.problems.length === 0)
     return [...parts, theme.good(`All is well: localhost:${status.port} serves on every node.`)].join('\n\n')
-  const problems = status.problems.map(
-    ({ what, fix }) => `${theme.bad('✖')} ${what}\n  ${theme.faint('fix:')} ${theme.command(fix)}`,
-  )
-  return [...parts, problems.join('\n')].join('\n\n')
+  return [...parts, faultsText(status.problems)].join('\n\n')
 }
 
 const ingressText = ({ type, addresses }: NonNullable<Status['developerIngress']>): string =>

@@ -61,12 +61,13 @@ export class FakeMesh {
   }
 
   inject(pod: KubeObject): KubeObject {
-    type Spec = { containers?: readonly { image?: string }[]; nodeName?: string }
+    type Spec = { containers?: readonly { image?: string; ports?: V1Container['ports'] }[]; nodeName?: string }
     const { containers = [], nodeName } = (pod.spec ?? {}) as Spec
     if (!this.injects || containers[0]?.image !== 'auto') return pod
     const [injected] = INJECTED.spec.containers.map((container) => ({
       ...container,
       image: this.image,
+      ports: [...(containers[0]?.ports ?? []), ...(container.ports ?? [])],
       env: (container.env ?? []).map((variable) =>
         variable.name === 'TRUST_DOMAIN' ? { ...variable, value: this.trustDomain } : variable,
       ),

@@ -1,10 +1,11 @@
+import type { V1Pod } from '@kubernetes/client-node'
 import { activeConfig } from '../../domain/envoy/active-config.ts'
 import { passing, passingFault } from '../../domain/envoy/passed-names.ts'
-import { INGRESS_PORT, type Installation, ingressNamespace } from '../../domain/installation.ts'
+import { INGRESS_PORT, type Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import { passedNames } from '../../domain/stack/developer-ingress.ts'
-import { isAdmitted, mayAttach } from '../../domain/stack/gateway-admission.ts'
+import { developersGateway, type GuardedGateway, isAdmitted, mayAttach } from '../../domain/stack/gateway-admission.ts'
 import type { Authority } from '../../domain/stack/mesh-facts.ts'
 import { RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
@@ -32,17 +33,21 @@ export async function gatewayFaults(ports: Ports, at: Installation, authority: A
   return faults.flat()
 }
 
-/** Gateways of others that attach to the developers' gateway, or whose next change would be refused for its sake. */
+export type ForeignGateways = { readonly attached: readonly KubeObject[]; readonly refused: readonly KubeObject[] }
+
+/** Gateways of others that attach to a gateway of ours, or whose next change would be refused for its sake. */
 export async function foreignGateways(
-  ports: Pick<Ports, 'kube'>,
-  at: Installation,
-): Promise<{ readonly attached: readonly KubeObject[]; readonly refused: readonly KubeObject[] }> {
-  const [gateways, pods] = await Promise.all([
-    ports.kube.list({ apiVersion: 'networking.istio.io/v1', kind: 'Gateway' }),
-    ingressPods(ports, at),
-  ])
+  { kube }: Pick<Ports, 'kube'>,
+  { value, attachable }: GuardedGateway,
+  pods: readonly V1Pod[],
+): Promise<ForeignGateways> {
+  const gateways = await kube.list({ apiVersion: 'networking.istio.io/v1', kind: 'Gateway' })
   const labels = pods.map(({ metadata }) => metadata?.labels ?? {})
-  const foreign = gateways.filter(({ metadata }) => metadata.namespace !== ingressNamespace(at))
-  const attached = foreign.filter((gateway) => mayAttach(gateway, labels))
-  return { attached, refused: foreign.filter((gateway) => !isAdmitted(gateway) && !attached.includes(gateway)) }
+  const foreign = gateways.filter(({ metadata: { namespace = '' } }) => !attachable.includes(namespace))
+  const attached = foreign.filter((gateway) => mayAttach(gateway, value, labels))
+  return { attached, refused: foreign.filter((gateway) => !isAdmitted(gateway, value) && !attached.includes(gateway)) }
 }
+
+/** The same for the developers' gateway. */
+export const foreignToDevelopers = async (ports: Pick<Ports, 'kube'>, at: Installation): Promise<ForeignGateways> =>
+  foreignGateways(ports, developersGateway(at), await ingressPods(ports, at))

@@ -8,6 +8,7 @@ import {
   nodeNamespace,
   REGISTRY,
 } from '../../domain/installation.ts'
+import { isPortNamespace, PORT_SET_LABEL, portNamespace } from '../../domain/open-ports/place.ts'
 import { clusterError } from '../../errors.ts'
 import type { ExecResult, Ports } from '../../ports.ts'
 
@@ -43,12 +44,30 @@ export async function ingressPods(
   })) as unknown as V1Pod[]
 }
 
+/** Pods of open ports: of one set, or of all. */
+export async function portPods(
+  ports: Pick<Ports, 'kube'>,
+  at: Pick<Installation, 'namespace'>,
+  set?: string,
+): Promise<readonly V1Pod[]> {
+  const labelSelector = set === undefined ? PORT_SET_LABEL : `${PORT_SET_LABEL}=${set}`
+  const inside = set === undefined ? {} : { namespace: portNamespace(at, set) }
+  const pods = (await ports.kube.list(POD, { ...inside, labelSelector })) as unknown as V1Pod[]
+  // Whoever makes pods may put the label on them, but not in a namespace of ours.
+  return pods.filter(({ metadata }) => isPortNamespace(at, metadata?.namespace ?? ''))
+}
+
 /** Every pod of the installation. */
 export async function podsOf(
   ports: Pick<Ports, 'kube'>,
   at: Pick<Installation, 'namespace'>,
 ): Promise<readonly V1Pod[]> {
-  const lists = await Promise.all([registryPods(ports, at), nodeProxyPods(ports, at), ingressPods(ports, at)])
+  const lists = await Promise.all([
+    registryPods(ports, at),
+    nodeProxyPods(ports, at),
+    ingressPods(ports, at),
+    portPods(ports, at),
+  ])
   return lists.flat()
 }
 

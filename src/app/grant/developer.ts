@@ -2,7 +2,7 @@ import type { Installation } from '../../domain/installation.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy } from '../../domain/policy/grant.ts'
 import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
-import { namespacesOf } from '../../domain/stack/stack.ts'
+import { isOwnNamespace } from '../../domain/stack/stack.ts'
 import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
@@ -89,7 +89,7 @@ function requireIngress({ settings }: Installed): void {
 
 /** Policies and grants of the registry's namespaces are about its own workloads. */
 function refuseOwnNamespaces(at: Installation, namespace: string): void {
-  if (!namespacesOf(at).includes(namespace)) return
+  if (!isOwnNamespace(at, namespace)) return
   throw conflictError('OWN_NAMESPACE', `namespace "${namespace}" is the registry's own, and no developer's`, {
     suggestions: ['kubectl create namespace TEAM, and grant there'],
   })

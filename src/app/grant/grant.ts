@@ -1,4 +1,5 @@
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
+import { isPortNamespace } from '../../domain/open-ports/place.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy, isDeveloper, writesOverlap } from '../../domain/policy/grant.ts'
 import { shellWord } from '../../domain/shell-word.ts'
@@ -36,6 +37,7 @@ export async function grant(
   const { kube, report } = ports
   const { at, settings }: Installed = await requireInstalled(kube, registryNamespace)
   const namespace = await requireNamespace(ports, wanted.namespace)
+  refusePortNamespace(at, wanted.namespace)
   await requireServiceAccount(ports, wanted)
   const before = await readGrants(kube, at)
   const held = before.some((other) => grantKey(other) === grantKey(wanted))
@@ -101,6 +103,14 @@ export async function requireNamespace({ kube }: Ports, name: string): Promise<K
       suggestions: [`kubectl create namespace ${name}`],
     },
   )
+}
+
+/** Whoever may attach a Gateway to open ports could use what their gateway's identity may. */
+function refusePortNamespace(at: Installed['at'], namespace: string): void {
+  if (!isPortNamespace(at, namespace)) return
+  throw conflictError('OWN_NAMESPACE', `namespace "${namespace}" is of a gateway, which may not reach the registry`, {
+    suggestions: ['kubectl create namespace TEAM, and grant there'],
+  })
 }
 
 async function requireServiceAccount({ kube }: Ports, { namespace, serviceAccount: name }: Grant): Promise<void> {

@@ -1,10 +1,10 @@
 import type { Installation } from '../../domain/installation.ts'
-import { describeRef, type KubeObject, type OwnerReference } from '../../domain/kube-object.ts'
+import type { KubeObject, OwnerReference } from '../../domain/kube-object.ts'
 import { FENCE, fence, namespaceFence, writesName } from '../../domain/policy/fence.ts'
 import { GRANT_LABEL, type Grant, grantOf } from '../../domain/policy/grant.ts'
-import { clusterError, RegctlError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
 import { isOurs } from '../cluster/ownership.ts'
+import { settleObject } from '../cluster/settle.ts'
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
 
@@ -30,9 +30,6 @@ export function ownerOf(namespace: KubeObject): OwnerReference {
   return { apiVersion: 'v1', kind: 'Namespace', name: namespace.metadata.name, uid: namespace.metadata.uid ?? '' }
 }
 
-/** More rounds than there can be people at it in one moment. */
-const ROUNDS = 50
-
 /**
  * Makes the fences follow the grants that are in the cluster now. Each fence is read before the grants are, and
  * written only if nobody wrote it since: a concurrent grant is then seen by one of the two writers, never by none.
@@ -55,31 +52,9 @@ async function settle(
   name: string,
   wanted: (grants: readonly Grant[], resourceVersion: string | undefined) => KubeObject | undefined,
 ): Promise<void> {
-  const ref = { ...POLICY, namespace: at.namespace, name }
-  for (let round = 0; round < ROUNDS; round++) {
-    const before = await kube.get(ref)
-    const object = wanted(await readGrants(kube, at), before?.metadata.resourceVersion)
-    const uid = before?.metadata.uid
-    try {
-      if (object !== undefined && before === undefined) {
-        if ((await kube.create(object)) !== undefined) return
-      } else if (object !== undefined) {
-        // With a version alone the API server would make a fence again that another writer has just removed.
-        const meant = uid === undefined ? object.metadata : { ...object.metadata, uid }
-        await kube.apply({ ...object, metadata: meant }, { force: true })
-        return
-      } else {
-        if (before !== undefined) await kube.remove(ref, uid === undefined ? {} : { uid })
-        // A grant made between the reading and the removal wants its fence back.
-        if (wanted(await readGrants(kube, at), undefined) === undefined) return
-      }
-    } catch (error) {
-      if (!(error instanceof RegctlError) || error.code !== 'CONFLICT_CHANGED') throw error
-    }
-  }
-  throw clusterError('FENCE_BUSY', `${describeRef(ref)} was changed ${ROUNDS} times while regctl changed it`, {
-    suggestions: ['run the command again'],
-  })
+  await settleObject(kube, { ...POLICY, namespace: at.namespace, name }, async (before) =>
+    wanted(await readGrants(kube, at), before?.metadata.resourceVersion),
+  )
 }
 
 export const namespaceRef = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', name }) as const

@@ -8,7 +8,7 @@ import { INJECTED } from '../../domain/stack/developer-ingress.ts'
 import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
 import type { Ports } from '../../ports.ts'
 import { developerAccess } from '../cluster/developer-access.ts'
-import { foreignGateways, gatewayFaults } from '../cluster/gateway.ts'
+import { foreignToDevelopers, gatewayFaults } from '../cluster/gateway.ts'
 import type { Installed } from '../cluster/installed.ts'
 import { authorityOf, trustDomainOf } from '../cluster/mesh.ts'
 import { ingressPods } from '../cluster/proxy.ts'
@@ -32,7 +32,7 @@ export async function ingressState(
   const { at, settings } = installed
   const [pods, published] = await Promise.all([ingressPods(ports, at), publishedAccess(ports, installed)])
   if (!pods.some(isReady)) problems.say("the developers' gateway has no ready pod", 'regctl up')
-  for (const gateway of (await foreignGateways(ports, at)).attached) {
+  for (const gateway of (await foreignToDevelopers(ports, at)).attached) {
     const { name, namespace } = gateway.metadata
     problems.say(
       `${describeRef(refOf(gateway))} attaches to the developers' gateway and can open any Service by it`,

@@ -15,6 +15,7 @@ import { proxyTemplate, trustDomainOf } from '../cluster/mesh.ts'
 import { nodeProxyPods, proxyConfig, registryPods } from '../cluster/proxy.ts'
 import { readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
+import { openPorts, type PortState } from '../open-ports/list.ts'
 import { diagnose } from './diagnose.ts'
 import { type IngressState, ingressState } from './ingress-state.ts'
 import { type PodState, podState } from './pod-state.ts'
@@ -30,6 +31,8 @@ export type Status = {
   readonly nodes: readonly { readonly node: string; readonly proxy: PodState | null }[]
   /** The developers' way in; null where it is not installed. */
   readonly developerIngress: IngressState | null
+  /** Ports of the nodes that gateways serve, besides the registry's. */
+  readonly openPorts: readonly PortState[]
   readonly grants: readonly Grant[]
   readonly storage: StorageUse
   readonly versions: { readonly kubernetes: string; readonly proxy: string }
@@ -52,6 +55,8 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
   const problems = new Problems()
   const template = await problems.asked(() => proxyTemplate(ports, at, settings.revision))
   await problemsOf(ports, at, template, grants, { pods, proxies, nodes: nodes as readonly V1Node[] }, problems)
+  const opened = await problems.asked(() => openPorts(ports, at))
+  for (const { what, fix } of opened?.problems ?? []) problems.say(what, fix)
   const ready = pods.find(isReady)
   return {
     namespace,
@@ -63,6 +68,7 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
       return { node: name, proxy: pod === undefined ? null : podState(pod, 'istio-proxy') }
     }),
     developerIngress: at.developers === true ? await ingressState(ports, installed, template, problems) : null,
+    openPorts: opened?.ports ?? [],
     grants,
     storage: await storageUse(ports, at, settings, ready),
     versions: { kubernetes: version.gitVersion, proxy: proxies[0]?.spec?.containers[0]?.image ?? 'none' },

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { V1PersistentVolumeClaim } from '@kubernetes/client-node'
 import { type Installation, ingressNamespace, ownerLabels } from '../../domain/installation.ts'
 import { type KubeObject, type OwnerReference, refKey, refOf } from '../../domain/kube-object.ts'
+import { PORT_SET_LABEL } from '../../domain/open-ports/place.ts'
+import { setObjects } from '../../domain/open-ports/set-objects.ts'
 import { type Change, changeOf, comparable } from '../../domain/plan.ts'
 import { GRANT_LABEL, type Grant } from '../../domain/policy/grant.ts'
 import {
@@ -13,7 +15,7 @@ import {
   type Settings,
 } from '../../domain/settings.ts'
 import type { MeshFacts } from '../../domain/stack/mesh-facts.ts'
-import { namespacesOf, stack } from '../../domain/stack/stack.ts'
+import { isOwnNamespace, stack } from '../../domain/stack/stack.ts'
 import { conflictError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { developerAccess } from '../cluster/developer-access.ts'
@@ -21,6 +23,8 @@ import { allInstalled } from '../cluster/installed.ts'
 import { meshFacts } from '../cluster/mesh.ts'
 import { isOurs, liveObjects, ownedObjects } from '../cluster/ownership.ts'
 import { namespaceRef, ownerOf, readGrants } from '../grant/grants.ts'
+import { readSets } from '../open-ports/ledger.ts'
+import { makingOf } from '../open-ports/making.ts'
 
 export type InstallPlan = {
   readonly at: Installation
@@ -66,7 +70,12 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
     developerIngress: await ports.assets.manifests('developer-ingress.yaml'),
   }
   const access = at.developers === true ? await developerAccess(ports, at, settings, mesh) : undefined
-  const wanted = stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants), access)
+  const sets = kept === undefined ? [] : await readSets(kube, at)
+  const { injection, admissionPolicies } = makingOf(mesh, settings.revision)
+  const wanted = [
+    ...stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants), access),
+    ...sets.flatMap((set) => setObjects(at, set, injection, admissionPolicies)),
+  ]
   const live = await liveObjects(kube, at, wanted)
   const { changes, comparedLocally } = await compare(kube, at, wanted, live)
   return { at, settings, mesh, grants, wanted, surplus: await surplusOf(kube, at, wanted), changes, comparedLocally }
@@ -97,7 +106,7 @@ async function compare(
     wanted.map(async (object) => {
       const ref = refOf(object)
       const current = live.get(refKey(ref))
-      const ours = ref.namespace !== undefined && namespacesOf(at).includes(ref.namespace)
+      const ours = ref.namespace !== undefined && isOwnNamespace(at, ref.namespace)
       const placeless = !ours || exists.has(ref.namespace ?? '')
       const after = placeless ? await kube.apply(object, { dryRun: true, force: true }) : object
       return changeOf(ref, current, current === undefined ? comparable(object) : after)
@@ -123,13 +132,18 @@ const KEPT = new Set(['Secret', 'PersistentVolumeClaim'])
 const isKept = (at: Installation, { kind, metadata: { name } }: KubeObject): boolean =>
   KEPT.has(kind) || (kind === 'Namespace' && name !== ingressNamespace(at))
 
-/** Ours by label and not wanted any more. What belongs to a grant goes by `revoke` alone. */
+/** What belongs to a grant goes by `revoke` alone, what belongs to open ports by `close-port`. */
+const GOES_BY_ITSELF = [GRANT_LABEL, PORT_SET_LABEL]
+
+/** Ours by label and not wanted any more. */
 async function surplusOf(kube: Kube, at: Installation, wanted: readonly KubeObject[]): Promise<readonly KubeObject[]> {
   const keep = new Set(wanted.map((object) => refKey(refOf(object))))
   const owned = await ownedObjects(kube, at)
   return owned.filter(
     (object) =>
-      !keep.has(refKey(refOf(object))) && !isKept(at, object) && object.metadata.labels?.[GRANT_LABEL] === undefined,
+      !keep.has(refKey(refOf(object))) &&
+      !isKept(at, object) &&
+      !GOES_BY_ITSELF.some((label) => label in (object.metadata.labels ?? {})),
   )
 }
 

@@ -1,5 +1,6 @@
 import { WORKLOAD_KINDS } from '../../domain/kinds.ts'
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
+import { setOf } from '../../domain/open-ports/place.ts'
 import type { Change } from '../../domain/plan.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { STATE } from '../../domain/stack/stack.ts'
@@ -7,6 +8,9 @@ import { clusterError, RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { namespaceRef, readGrants, settleFences } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
+import { readSets } from '../open-ports/ledger.ts'
+import { makingOf } from '../open-ports/making.ts'
+import { settleSet } from '../open-ports/settle.ts'
 import { keepAcceptedFilters } from './filter-rollback.ts'
 import { proveIngress, publishAccess } from './ingress.ts'
 import { type InstallPlan, keepHttpSecret } from './install-plan.ts'
@@ -41,6 +45,7 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
   await report.step('Apply the registry and its proxies', (note) =>
     applyAll(ports, plan, (object) => WORKLOAD_KINDS.has(object.kind), note),
   )
+  await settlePorts(ports, plan)
   const deadline = ports.clock.now() + options.timeoutMs
   if (options.wait)
     await report.step('Wait for the registry and a proxy on every node', (note) =>
@@ -69,7 +74,7 @@ async function applyAll(
   note: (text: string) => void,
 ): Promise<void> {
   for (const object of plan.wanted) {
-    if (!wanted(object) || isFence(object)) continue
+    if (!wanted(object) || isFence(object) || setOf(object) !== undefined) continue
     note(describeRef(refOf(object)))
     await applyOne(ports, object)
     if (object.kind === 'ConfigMap' && object.metadata.name === STATE) await keepHttpSecret(ports.kube, plan.at)
@@ -102,6 +107,18 @@ async function settle({ kube }: Ports, plan: InstallPlan): Promise<void> {
   )
 }
 
+/** By the list of open ports as it is now, not as it was when the plan was made. */
+async function settlePorts({ kube, report }: Ports, { at, settings, mesh }: InstallPlan): Promise<void> {
+  const sets = await readSets(kube, at)
+  if (sets.length === 0) return
+  await report.step('Apply the gateways of open ports', async (note) => {
+    for (const { name } of sets) {
+      note(name)
+      await settleSet(kube, at, name, makingOf(mesh, settings.revision))
+    }
+  })
+}
+
 async function prune(ports: Ports, plan: InstallPlan, timeoutMs: number): Promise<readonly string[]> {
   const removed: string[] = []
   const isRule = (object: KubeObject) => object.apiVersion.startsWith('admissionregistration')
@@ -111,13 +128,13 @@ async function prune(ports: Ports, plan: InstallPlan, timeoutMs: number): Promis
     if (object.kind === 'Namespace' && !(await isEmpty(ports, plan, object.metadata.name))) continue
     await ports.kube.remove(refOf(object))
     removed.push(describeRef(refOf(object)))
-    if (object.kind === 'Namespace') await namespacesGone(ports, plan.at, removed, timeoutMs)
+    if (object.kind === 'Namespace') await namespacesGone(ports, [object.metadata.name], removed, timeoutMs)
   }
   return removed
 }
 
 async function isEmpty({ kube, report }: Ports, { at }: InstallPlan, namespace: string): Promise<boolean> {
-  const left = (await foreignObjects(kube, at)).filter((ref) => ref.namespace === namespace)
+  const left = await foreignObjects(kube, at, [namespace])
   if (left.length === 0) return true
   report.warn(`Left: Namespace ${namespace}, which holds ${left.map(describeRef).join(', ')}`)
   return false

@@ -117,12 +117,16 @@ export async function withRights<T>(ports: Ports, namespace: string, look: () =>
 }
 
 async function checkRights({ kube }: Ports, namespace: string, ingress = false): Promise<void> {
-  const rights = neededRights(namespace, await admissionResources(kube), ingress)
+  await requireRights(kube, neededRights(namespace, await admissionResources(kube), ingress))
+}
+
+/** @throws precondition error RIGHTS_MISSING that names all that are */
+export async function requireRights(kube: Ports['kube'], rights: readonly Right[]): Promise<void> {
   const held = await Promise.all(rights.map((right) => kube.can(right)))
   const missing = rights.filter((_, index) => held[index] !== true).map(rightText)
   if (missing.length === 0) return
   throw preconditionError('RIGHTS_MISSING', `context "${kube.target.context}" may not ${missing.join(', ')}`, {
-    suggestions: ['use a context of a cluster administrator: regctl up --context NAME'],
+    suggestions: ['use a context of a cluster administrator: add --context NAME'],
     details: { missing },
   })
 }

@@ -1,6 +1,7 @@
 import type { Installation } from '../../domain/installation.ts'
 import { OTHER_TYPES, OWNED_TYPES, WORKLOAD_KINDS } from '../../domain/kinds.ts'
 import { describeRef, type KubeObject, type ObjectRef, refOf } from '../../domain/kube-object.ts'
+import { isPortNamespace } from '../../domain/open-ports/place.ts'
 import { GRANT_LABEL } from '../../domain/policy/grant.ts'
 import { namespacesOf } from '../../domain/stack/stack.ts'
 import { clusterError, conflictError } from '../../errors.ts'
@@ -56,19 +57,23 @@ export async function uninstall(
       if (options.deleteData || object.kind !== 'PersistentVolumeClaim') await remove(object)
   })
   const claims = await kube.list({ apiVersion: 'v1', kind: 'PersistentVolumeClaim' }, { namespace })
-  const foreign = await foreignObjects(kube, at)
+  const homes = [...namespacesOf(at), ...portNamespacesIn(at, owned)]
+  const foreign = await foreignObjects(kube, at, homes)
   const dataKept = claims.length > 0 && !options.deleteData
   await report.step('Remove the namespaces', async () => {
-    for (const name of [...namespacesOf(at)].reverse()) {
+    for (const name of [...homes].reverse()) {
       const object = await kube.get(namespaceRef(name))
       const holdsData = name === at.namespace && dataKept
       const holdsOthers = foreign.some((ref) => ref.namespace === name)
       if (object !== undefined && isOurs(object, at) && !holdsData && !holdsOthers) await remove(object)
     }
-    await namespacesGone(ports, at, removed, options.timeoutMs)
+    await namespacesGone(ports, homes, removed, options.timeoutMs)
   })
   return { removed, foreign: foreign.map(describeRef), dataKept }
 }
+
+const portNamespacesIn = (at: Installation, owned: readonly KubeObject[]): readonly string[] =>
+  owned.flatMap(({ kind, metadata: { name } }) => (kind === 'Namespace' && isPortNamespace(at, name) ? [name] : []))
 
 async function podsGone(
   ports: Ports,
@@ -112,12 +117,16 @@ async function tidyBuilders(ports: Ports, at: Installation, owned: readonly Kube
 const FURNITURE = /^(ConfigMap (kube-root-ca\.crt|istio-ca-root-cert|istio-ca-crl)|ServiceAccount default)$/
 
 /** Objects in our namespaces that are not ours; derived ones (pods, replica sets) do not count. */
-export async function foreignObjects(kube: Kube, at: Installation): Promise<readonly ObjectRef[]> {
+export async function foreignObjects(
+  kube: Kube,
+  at: Pick<Installation, 'namespace'>,
+  homes: readonly string[],
+): Promise<readonly ObjectRef[]> {
   const namespaced = [...OWNED_TYPES.slice(1), ...OTHER_TYPES].filter(
     (type) => !type.apiVersion.startsWith('admissionregistration'),
   )
   const lists = await Promise.all(
-    namespaced.flatMap((type) => namespacesOf(at).map((namespace) => kube.list(type, { namespace }))),
+    namespaced.flatMap((type) => homes.map((namespace) => kube.list(type, { namespace }))),
   )
   return lists
     .flat()
@@ -130,12 +139,12 @@ export async function foreignObjects(kube: Kube, at: Installation): Promise<read
 
 export async function namespacesGone(
   { kube, clock, signal }: Ports,
-  at: Installation,
+  homes: readonly string[],
   removed: readonly string[],
   timeoutMs: number,
 ): Promise<void> {
   const deadline = clock.now() + timeoutMs
-  for (const name of namespacesOf(at)) {
+  for (const name of homes) {
     if (!removed.includes(`Namespace ${name}`)) continue
     while ((await kube.get(namespaceRef(name))) !== undefined) {
       if (clock.now() > deadline)

@@ -2,16 +2,16 @@ import { type Installation, ownerLabels } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 
 type Denial = {
-  /** The namespace where everything is admitted. */
-  readonly except: string
+  /** The namespaces where everything is admitted. */
+  readonly except: readonly string[]
   readonly resourceRules: readonly object[]
   /** What has to be true (CEL), and what is said where it is not. */
   readonly validations: readonly { readonly expression: string; readonly message: string }[]
 }
 
-/** A ValidatingAdmissionPolicy that is in force everywhere but in one namespace, and refuses where it cannot tell. */
+/** A ValidatingAdmissionPolicy that is in force everywhere but in some namespaces, and refuses where it cannot tell. */
 export function denying(
-  at: Installation,
+  at: Pick<Installation, 'namespace'>,
   name: string,
   { except, resourceRules, validations }: Denial,
 ): readonly KubeObject[] {
@@ -25,7 +25,7 @@ export function denying(
         failurePolicy: 'Fail',
         matchConstraints: {
           namespaceSelector: {
-            matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: [except] }],
+            matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: except }],
           },
           resourceRules,
         },

@@ -11,7 +11,7 @@ const free = (list: string, port: number): string =>
  */
 export const hostPortPolicy = (at: Installation): readonly KubeObject[] =>
   denying(at, `regctl-host-port-${at.namespace}`, {
-    except: nodeNamespace(at),
+    except: [nodeNamespace(at)],
     resourceRules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['pods'] }],
     validations: [
       {

@@ -12,7 +12,7 @@ import type { KubeObject } from '../kube-object.ts'
 import { developerRoles } from '../policy/developer.ts'
 import { type IngressType, ingressType, type Settings } from '../settings.ts'
 import { accessObject, type DeveloperAccess, registrySni } from './developer-access.ts'
-import { gatewayLabels, gatewayPolicy } from './gateway-admission.ts'
+import { developersGateway, gatewayLabels, gatewayPolicy } from './gateway-admission.ts'
 import { injectionLabel } from './injection.ts'
 import { mutualTls } from './mesh.ts'
 import type { MeshFacts } from './mesh-facts.ts'
@@ -30,7 +30,7 @@ export function developerIngress(
   return [
     ...shipped.map((object) => placed(at, object)).map((object) => shaped(object, at, settings, mesh, type)),
     ...developerRoles(at),
-    ...(mesh.admissionPolicies ? gatewayPolicy(at) : []),
+    ...(mesh.admissionPolicies ? gatewayPolicy(at, developersGateway(at)) : []),
     mutualTls(at, developerHost(at)),
     gateway(at, mesh.authority),
     authorityRoute(at, mesh.authority),

@@ -15,10 +15,30 @@ const CUSTOMARY = [
   'app.kubernetes.io/component',
 ] as const
 
-/** The gateway's pods carry all of them, so that a selector of somebody else's gateway cannot mean them. */
-export const gatewayLabels: Readonly<Record<string, string>> = Object.fromEntries(
-  CUSTOMARY.map((key) => [key, INGRESS]),
-)
+/** A gateway's pods carry all of them, so that a selector of somebody else's gateway cannot mean them. */
+export const customaryLabels = (value: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(CUSTOMARY.map((key) => [key, value]))
+
+/** Those of the developers' gateway. */
+export const gatewayLabels: Readonly<Record<string, string>> = customaryLabels(INGRESS)
+
+/** A gateway of ours that only some namespaces' Gateways may attach to. */
+export type GuardedGateway = {
+  /** Name of the policy. */
+  readonly policy: string
+  /** The value its pods have in every customary label; no other gateway's. */
+  readonly value: string
+  readonly attachable: readonly string[]
+  /** In words, for whoever is refused. */
+  readonly what: string
+}
+
+export const developersGateway = (at: Pick<Installation, 'namespace'>): GuardedGateway => ({
+  policy: `regctl-gateways-${at.namespace}`,
+  value: INGRESS,
+  attachable: [ingressNamespace(at)],
+  what: `the registry's developer gateway (namespace ${ingressNamespace(at)})`,
+})
 
 /** Annotations with which istiod marks what it made of Gateway API objects; one of them binds a Gateway whatever its selector says. */
 const INTERNAL = 'internal.istio.io/'
@@ -28,10 +48,13 @@ const INTERNAL = 'internal.istio.io/'
  * labels of its own before it matches, and controllers add theirs, so no list of harmless keys is safe: a selector has to
  * name a label that our pods have with another value.
  */
-export function gatewayPolicy(at: Installation): readonly KubeObject[] {
+export function gatewayPolicy(
+  at: Pick<Installation, 'namespace'>,
+  { policy, value, attachable, what }: GuardedGateway,
+): readonly KubeObject[] {
   const keys = CUSTOMARY.map((key) => `'${key}'`).join(', ')
-  return denying(at, `regctl-gateways-${at.namespace}`, {
-    except: ingressNamespace(at),
+  return denying(at, policy, {
+    except: attachable,
     resourceRules: [
       {
         apiGroups: ['networking.istio.io'],
@@ -42,12 +65,12 @@ export function gatewayPolicy(at: Installation): readonly KubeObject[] {
     ],
     validations: [
       {
-        expression: `has(object.spec) && has(object.spec.selector) && [${keys}].exists(k, k in object.spec.selector && object.spec.selector[k] != '${INGRESS}')`,
-        message: `this Gateway could attach to the registry's developer gateway (namespace ${ingressNamespace(at)}); give its selector a label of your own gateway's pods, one of: ${CUSTOMARY.join(', ')}`,
+        expression: `has(object.spec) && has(object.spec.selector) && [${keys}].exists(k, k in object.spec.selector && object.spec.selector[k] != '${value}')`,
+        message: `this Gateway could attach to ${what}; give its selector a label of your own gateway's pods, one of: ${CUSTOMARY.join(', ')}`,
       },
       {
         expression: `!has(object.metadata.annotations) || !object.metadata.annotations.exists(k, k.startsWith('${INTERNAL}'))`,
-        message: `annotations ${INTERNAL}* are istiod's own; they could attach this Gateway to the registry's developer gateway`,
+        message: `annotations ${INTERNAL}* are istiod's own; they could attach this Gateway to ${what}`,
       },
     ],
   })
@@ -60,21 +83,26 @@ const isMarked = ({ metadata }: KubeObject): boolean =>
   Object.keys(metadata.annotations ?? {}).some((key) => key.startsWith(INTERNAL))
 
 /** Would the policy let this Gateway in? Those that are there already it never asks. */
-export function isAdmitted(gateway: KubeObject): boolean {
+export function isAdmitted(gateway: KubeObject, value: string): boolean {
   if (isMarked(gateway)) return false
   const selector = selectorOf(gateway)
-  return CUSTOMARY.some((key) => selector[key] !== undefined && selector[key] !== INGRESS)
+  return CUSTOMARY.some((key) => selector[key] !== undefined && selector[key] !== value)
 }
 
 /** Keys that istiod and controllers put on pods, with values nobody can tell beforehand. */
-const ADDED = /^(topology\.|kubernetes\.io\/|pod-template-hash$|istio\.io\/|service\.istio\.io\/|security\.istio\.io\/)/
+const ADDED =
+  /^(topology\.|kubernetes\.io\/|pod-template-(hash|generation)$|controller-revision-hash$|istio\.io\/|service\.istio\.io\/|security\.istio\.io\/)/
 
-/** Does it attach to our gateway's pods, or might it? */
-export function mayAttach(gateway: KubeObject, podLabels: readonly Readonly<Record<string, string>>[]): boolean {
-  if (isAdmitted(gateway)) return false
+/** Does it attach to the pods of our gateway with that value, or might it? */
+export function mayAttach(
+  gateway: KubeObject,
+  value: string,
+  podLabels: readonly Readonly<Record<string, string>>[],
+): boolean {
+  if (isAdmitted(gateway, value)) return false
   if (isMarked(gateway)) return true
   const selector = Object.entries(selectorOf(gateway))
-  return [gatewayLabels, ...podLabels].some((labels) =>
+  return [customaryLabels(value), ...podLabels].some((labels) =>
     selector.every(([key, value]) => labels[key] === value || (labels[key] === undefined && ADDED.test(key))),
   )
 }

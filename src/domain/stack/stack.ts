@@ -1,6 +1,7 @@
 import { type Installation, ingressNamespace, nodeNamespace, ownerLabels } from '../installation.ts'
 import { inApplyOrder } from '../kinds.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
+import { isPortNamespace } from '../open-ports/place.ts'
 import { fence, namespaceFence, readNodes } from '../policy/fence.ts'
 import { type Grant, grantPolicy } from '../policy/grant.ts'
 import type { Settings } from '../settings.ts'
@@ -81,3 +82,7 @@ export const namespacesOf = (at: Pick<Installation, 'namespace'>): readonly stri
   nodeNamespace(at),
   ingressNamespace(at),
 ]
+
+/** One of those, or of an open port's gateway. */
+export const isOwnNamespace = (at: Pick<Installation, 'namespace'>, name: string): boolean =>
+  namespacesOf(at).includes(name) || isPortNamespace(at, name)

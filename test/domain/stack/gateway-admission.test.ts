@@ -43,7 +43,7 @@ describe("somebody else's Gateway", () => {
       { admitted: false, attaches: true },
     ],
   ])('%s', (_, object, { admitted, attaches }) => {
-    expect(isAdmitted(object)).toBe(admitted)
-    expect(mayAttach(object, PODS)).toBe(attaches)
+    expect(isAdmitted(object, OURS)).toBe(admitted)
+    expect(mayAttach(object, OURS, PODS)).toBe(attaches)
   })
 })
