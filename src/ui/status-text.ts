@@ -1,4 +1,5 @@
 import type { Status } from '../app/inspect/status.ts'
+import { repositoriesText, wayText } from './expose-text.ts'
 import { table } from './table.ts'
 import { theme } from './theme.ts'
 
@@ -33,6 +34,13 @@ export function statusText(status: Status): string {
     `Storage: ${storage.kind}${size}${used}. Kubernetes ${status.versions.kubernetes}. Grants: ${status.grants.length}.`,
   ]
   if (status.developerIngress !== null) parts.push(ingressText(status.developerIngress))
+  if (status.exposures.length > 0)
+    parts.push(
+      table(
+        ['EXPOSED AS', 'REPOSITORIES', 'TLS', 'ANSWERS AT'],
+        status.exposures.map((one) => [one.host, repositoriesText(one), wayText(one), one.addresses.join(', ')]),
+      ),
+    )
   if (status.problems.length === 0)
     return [...parts, theme.good(`All is well: localhost:${status.port} serves on every node.`)].join('\n\n')
   const problems = status.problems.map(

@@ -1,24 +1,26 @@
 import { activeConfig } from '../../domain/envoy/active-config.ts'
 import { passing, passingFault } from '../../domain/envoy/passed-names.ts'
-import { INGRESS_PORT, type Installation, ingressNamespace } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { isReady } from '../../domain/ready-pods.ts'
-import { passedNames } from '../../domain/stack/developer-ingress.ts'
-import { isAdmitted, mayAttach } from '../../domain/stack/gateway-admission.ts'
-import type { Authority } from '../../domain/stack/mesh-facts.ts'
+import { isAdmitted, mayAttach, type OwnGateway } from '../../domain/stack/gateway-admission.ts'
 import { RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
-import { ingressPods, listenersOf } from './proxy.ts'
+import { gatewayPods, listenersOf } from './proxy.ts'
 
 /** What the gateway's Ready pods take in that they should not, or do not that they should. */
-export async function gatewayFaults(ports: Ports, at: Installation, authority: Authority): Promise<readonly string[]> {
-  const pods = (await ingressPods(ports, at)).filter(isReady)
+export async function gatewayFaults(
+  ports: Ports,
+  own: OwnGateway,
+  port: number,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  const pods = (await gatewayPods(ports, own)).filter(isReady)
   const faults = await Promise.all(
     pods.map(async (pod) => {
       try {
         const dump = await listenersOf(ports, pod)
-        const fault = passingFault(passing(dump), INGRESS_PORT, passedNames(at, authority))
-        const refused = activeConfig(dump, INGRESS_PORT).rejected.map(
+        const fault = passingFault(passing(dump), port, names)
+        const refused = activeConfig(dump, port).rejected.map(
           // What it had before stays in force, and no change arrives any more.
           ({ listener, details }) => `it refused an update of listener ${listener}: ${details}`,
         )
@@ -32,17 +34,17 @@ export async function gatewayFaults(ports: Ports, at: Installation, authority: A
   return faults.flat()
 }
 
-/** Gateways of others that attach to the developers' gateway, or whose next change would be refused for its sake. */
+/** Gateways of others that attach to a gateway of ours, or whose next change would be refused for its sake. */
 export async function foreignGateways(
   ports: Pick<Ports, 'kube'>,
-  at: Installation,
+  own: OwnGateway,
 ): Promise<{ readonly attached: readonly KubeObject[]; readonly refused: readonly KubeObject[] }> {
   const [gateways, pods] = await Promise.all([
     ports.kube.list({ apiVersion: 'networking.istio.io/v1', kind: 'Gateway' }),
-    ingressPods(ports, at),
+    gatewayPods(ports, own),
   ])
   const labels = pods.map(({ metadata }) => metadata?.labels ?? {})
-  const foreign = gateways.filter(({ metadata }) => metadata.namespace !== ingressNamespace(at))
-  const attached = foreign.filter((gateway) => mayAttach(gateway, labels))
-  return { attached, refused: foreign.filter((gateway) => !isAdmitted(gateway) && !attached.includes(gateway)) }
+  const foreign = gateways.filter(({ metadata }) => metadata.namespace !== own.namespace)
+  const attached = foreign.filter((gateway) => mayAttach(gateway, own, labels))
+  return { attached, refused: foreign.filter((gateway) => !isAdmitted(gateway, own) && !attached.includes(gateway)) }
 }

@@ -1,13 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import { type ActiveConfig, activeConfig } from '../../domain/envoy/active-config.ts'
-import {
-  INGRESS,
-  type Installation,
-  ingressNamespace,
-  NODE_PROXY,
-  nodeNamespace,
-  REGISTRY,
-} from '../../domain/installation.ts'
+import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
+import { developerGateway, exposingGateway, type OwnGateway } from '../../domain/stack/gateway-admission.ts'
 import { clusterError } from '../../errors.ts'
 import type { ExecResult, Ports } from '../../ports.ts'
 
@@ -33,14 +27,11 @@ export async function nodeProxyPods(
   })) as unknown as V1Pod[]
 }
 
-export async function ingressPods(
+export async function gatewayPods(
   ports: Pick<Ports, 'kube'>,
-  at: Pick<Installation, 'namespace'>,
+  { namespace, name }: Pick<OwnGateway, 'namespace' | 'name'>,
 ): Promise<readonly V1Pod[]> {
-  return (await ports.kube.list(POD, {
-    namespace: ingressNamespace(at),
-    labelSelector: `app=${INGRESS}`,
-  })) as unknown as V1Pod[]
+  return (await ports.kube.list(POD, { namespace, labelSelector: `app=${name}` })) as unknown as V1Pod[]
 }
 
 /** Every pod of the installation. */
@@ -48,7 +39,12 @@ export async function podsOf(
   ports: Pick<Ports, 'kube'>,
   at: Pick<Installation, 'namespace'>,
 ): Promise<readonly V1Pod[]> {
-  const lists = await Promise.all([registryPods(ports, at), nodeProxyPods(ports, at), ingressPods(ports, at)])
+  const lists = await Promise.all([
+    registryPods(ports, at),
+    nodeProxyPods(ports, at),
+    gatewayPods(ports, developerGateway(at)),
+    gatewayPods(ports, exposingGateway(at)),
+  ])
   return lists.flat()
 }
 

@@ -1,5 +1,6 @@
 import { describeRef, refOf } from '../../domain/kube-object.ts'
 import { isDeveloper } from '../../domain/policy/grant.ts'
+import { developerGateway } from '../../domain/stack/gateway-admission.ts'
 import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { foreignGateways } from '../cluster/gateway.ts'
@@ -29,7 +30,7 @@ function checkAuthority({ mesh: { authority } }: InstallPlan): void {
 
 /** The admission policy asks whoever makes a Gateway from now on; those that exist it never asks. */
 async function checkGateways(ports: Ports, { at, mesh }: InstallPlan): Promise<void> {
-  const { attached, refused } = await foreignGateways(ports, at)
+  const { attached, refused } = await foreignGateways(ports, developerGateway(at))
   const named = (objects: typeof attached) => objects.map((object) => describeRef(refOf(object))).join(', ')
   if (attached.length > 0)
     throw conflictError(

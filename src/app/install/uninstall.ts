@@ -112,12 +112,16 @@ async function tidyBuilders(ports: Ports, at: Installation, owned: readonly Kube
 const FURNITURE = /^(ConfigMap (kube-root-ca\.crt|istio-ca-root-cert|istio-ca-crl)|ServiceAccount default)$/
 
 /** Objects in our namespaces that are not ours; derived ones (pods, replica sets) do not count. */
-export async function foreignObjects(kube: Kube, at: Installation): Promise<readonly ObjectRef[]> {
+export async function foreignObjects(
+  kube: Kube,
+  at: Installation,
+  homes = namespacesOf(at),
+): Promise<readonly ObjectRef[]> {
   const namespaced = [...OWNED_TYPES.slice(1), ...OTHER_TYPES].filter(
     (type) => !type.apiVersion.startsWith('admissionregistration'),
   )
   const lists = await Promise.all(
-    namespaced.flatMap((type) => namespacesOf(at).map((namespace) => kube.list(type, { namespace }))),
+    namespaced.flatMap((type) => homes.map((namespace) => kube.list(type, { namespace }))),
   )
   return lists
     .flat()
