@@ -31,11 +31,7 @@ async function gatewayService(kube: Kube, { namespace, name }: OwnGateway): Prom
   return (await kube.get(ref)) as unknown as V1Service | undefined
 }
 
-async function hostAddresses(
-  ports: Pick<Ports, 'kube'>,
-  own: OwnGateway,
-  outer: number,
-): Promise<readonly string[]> {
+async function hostAddresses(ports: Pick<Ports, 'kube'>, own: OwnGateway, outer: number): Promise<readonly string[]> {
   const names = (await gatewayPods(ports, own)).filter(isReady).map((pod: V1Pod) => pod.spec?.nodeName)
   const found = (await nodes(ports.kube)).filter((node) => names.includes(node.metadata?.name))
   return found.map((node) => hostPort(addressOf(node), outer))

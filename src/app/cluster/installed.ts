@@ -13,7 +13,9 @@ export type Installed = { readonly at: Installation; readonly settings: Settings
 /** The installation in `namespace`, by the object that keeps its settings. */
 export async function findInstalled(kube: Kube, namespace: string): Promise<Installed | undefined> {
   const state = await kube.get({ apiVersion: 'v1', kind: 'ConfigMap', namespace, name: STATE })
-  return state === undefined || state.metadata.labels?.[INSTALLATION_LABEL] !== namespace ? undefined : readState(kube, state)
+  return state === undefined || state.metadata.labels?.[INSTALLATION_LABEL] !== namespace
+    ? undefined
+    : readState(kube, state)
 }
 
 /** @throws precondition error NOT_INSTALLED */

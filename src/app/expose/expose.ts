@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { exposeNamespace } from '../../domain/installation.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
-import { exposePrincipal, type Exposure, exposurePolicy, isOnOwnGateway } from '../../domain/policy/exposure.ts'
+import { type Exposure, exposePrincipal, exposurePolicy, isOnOwnGateway } from '../../domain/policy/exposure.ts'
 import { narrowedExpectations } from '../../domain/policy/exposure-expectation.ts'
 import type { IngressType } from '../../domain/settings.ts'
 import { answeredNames, EXPOSE_POD_PORT, EXPOSE_PORT } from '../../domain/stack/exposure.ts'
@@ -108,7 +108,9 @@ export async function expose(
   const changes = await report.step('Apply the gateway', (note) =>
     followExposures(ports, plan, options.timeoutMs, note).catch(undo),
   )
-  const provenIn = await report.step("Prove them in the registry's proxy", () => proven(ports, plan, left()).catch(undo))
+  const provenIn = await report.step("Prove them in the registry's proxy", () =>
+    proven(ports, plan, left()).catch(undo),
+  )
   if (isOnOwnGateway(wanted)) await proveGateway(ports, plan, left)
   return {
     exposure: wanted,

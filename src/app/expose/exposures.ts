@@ -1,4 +1,4 @@
-import { exposeNamespace, EXPOSE, type Installation } from '../../domain/installation.ts'
+import { EXPOSE, exposeNamespace, type Installation } from '../../domain/installation.ts'
 import { EXPOSURE_LABEL, type Exposure, exposureOf } from '../../domain/policy/exposure.ts'
 import type { IngressType } from '../../domain/settings.ts'
 import { reachedBy } from '../../domain/stack/exposure.ts'

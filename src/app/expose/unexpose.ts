@@ -44,7 +44,12 @@ export async function unexpose(
   }
   const left = withExposures(installed, await readExposures(kube, at))
   const provenIn = await report.step("Prove the refusal in the registry's proxy", () =>
-    prove(ports, left, async () => (await wanted()).filter(({ request }) => request.port === at.port), options.timeoutMs),
+    prove(
+      ports,
+      left,
+      async () => (await wanted()).filter(({ request }) => request.port === at.port),
+      options.timeoutMs,
+    ),
   )
   return { unexposed: before, removed, provenIn }
 }

@@ -74,7 +74,9 @@ async function certificateProblems(
   if (secret === undefined) return
   const where = `Secret ${exposeNamespace(at)}/${secret}`
   const renew = `regctl expose ${host} --tls ANOTHER, or renew the certificate in ${where}`
-  const found = await problems.asked(async () => (await certificateIn(ports, exposeNamespace(at), secret, host)) ?? null)
+  const found = await problems.asked(
+    async () => (await certificateIn(ports, exposeNamespace(at), secret, host)) ?? null,
+  )
   if (found === undefined) return
   if (found === null) problems.say(`${where}, the certificate of ${host}, is gone`, renew)
   else if ('fault' in found) problems.say(`${where} is no use for ${host}: ${found.fault}`, renew)

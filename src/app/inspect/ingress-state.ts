@@ -32,7 +32,10 @@ export async function ingressState(
   problems: Problems,
 ): Promise<IngressState> {
   const { at, settings } = installed
-  const [pods, published] = await Promise.all([gatewayPods(ports, developerGateway(at)), publishedAccess(ports, installed)])
+  const [pods, published] = await Promise.all([
+    gatewayPods(ports, developerGateway(at)),
+    publishedAccess(ports, installed),
+  ])
   if (!pods.some(isReady)) problems.say("the developers' gateway has no ready pod", 'regctl up')
   for (const gateway of (await foreignGateways(ports, developerGateway(at))).attached) {
     const { name, namespace } = gateway.metadata

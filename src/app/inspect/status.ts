@@ -56,7 +56,14 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
   const byNode = new Map(proxies.map((pod) => [pod.spec?.nodeName ?? '', pod]))
   const problems = new Problems()
   const template = await problems.asked(() => proxyTemplate(ports, at, settings.revision))
-  await problemsOf(ports, at, template, { grants, exposures }, { pods, proxies, nodes: nodes as readonly V1Node[] }, problems)
+  await problemsOf(
+    ports,
+    at,
+    template,
+    { grants, exposures },
+    { pods, proxies, nodes: nodes as readonly V1Node[] },
+    problems,
+  )
   const ready = pods.find(isReady)
   return {
     namespace,

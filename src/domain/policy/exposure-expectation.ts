@@ -59,7 +59,13 @@ const asked =
   (method: string, path: string, allowed: boolean, what: string, host = exposed, port = at.port) =>
     principals.map(
       (principal): Expectation => ({
-        request: { principal: `spiffe://${principal.replace(/^cluster\.local/, trustDomain)}`, method, path, host, port },
+        request: {
+          principal: `spiffe://${principal.replace(/^cluster\.local/, trustDomain)}`,
+          method,
+          path,
+          host,
+          port,
+        },
         allowed,
         why: `${exposed}: ${what}`,
       }),

@@ -55,9 +55,7 @@ export function exposedRepository(text: string): string {
 /** Does it cover the repository, or with `below` also any that is below it? */
 export const exposes = ({ repositories }: Pick<Exposure, 'repositories'>, repository: string): boolean =>
   repositories.length === 0 ||
-  repositories.some((one) =>
-    one.endsWith('/*') ? `${repository}/`.startsWith(one.slice(0, -1)) : one === repository,
-  )
+  repositories.some((one) => (one.endsWith('/*') ? `${repository}/`.startsWith(one.slice(0, -1)) : one === repository))
 
 /** The client's Host, with any port. */
 export const hostsOf = ({ host }: Pick<Exposure, 'host'>): readonly string[] => [host, `${host}:*`]

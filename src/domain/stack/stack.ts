@@ -1,4 +1,11 @@
-import { exposeNamespace, type Installation, ingressNamespace, nodeNamespace, ownerLabels, servingPorts } from '../installation.ts'
+import {
+  exposeNamespace,
+  type Installation,
+  ingressNamespace,
+  nodeNamespace,
+  ownerLabels,
+  servingPorts,
+} from '../installation.ts'
 import { inApplyOrder } from '../kinds.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { type Exposure, exposurePolicy } from '../policy/exposure.ts'

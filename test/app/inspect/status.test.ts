@@ -45,6 +45,7 @@ test('all is told, and nothing is wrong or written', async () => {
       proxy: { pod: proxyOf(cluster, node), node, ready: true, image, imageId: `${image}@${digest}` },
     })),
     developerIngress: null,
+    exposures: [],
     grants: [{ namespace: 'ci', repository: 'team', exact: false, readOnly: false }],
     storage: { kind: 'pvc', usedBytes: 2 ** 21, size: '1Gi', phase: 'Bound' },
     versions: { kubernetes: 'v1.36.0', proxy: image },
