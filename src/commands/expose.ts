@@ -14,6 +14,10 @@ export default class Expose extends RegctlCommand {
       command: '<%= config.bin %> expose registry.example.org --tls registry-cert',
     },
     {
+      description: 'For clients with an identity of the mesh, end to end.',
+      command: '<%= config.bin %> expose registry.example.org --tls istio',
+    },
+    {
       description: 'One repository, and all below another.',
       command: "<%= config.bin %> expose registry.example.org shop/app 'public/*' --tls registry-cert",
     },
@@ -23,6 +27,7 @@ export default class Expose extends RegctlCommand {
   static override usage = 'expose HOST [REPO…] [FLAGS]'
   static override flags = {
     ...exposeFlags,
+    yes: Flags.boolean({ char: 'y', summary: 'Expose by a shared Gateway without asking.', default: false }),
     timeout: Flags.string({ summary: 'How long to wait.', default: '2m', helpValue: 'DURATION' }),
   }
 
@@ -31,11 +36,20 @@ export default class Expose extends RegctlCommand {
     const timeoutMs = milliseconds(flags.timeout)
     const asked = askedExposure(argv as string[], flags)
     const ports = await this.ports(flags)
-    const [{ planExposure, expose }, { exposeText }] = await Promise.all([
+    const [{ planExposure, needsConsent, expose }, { exposeText }] = await Promise.all([
       import('../app/expose/expose.ts'),
       import('../ui/expose-text.ts'),
     ])
     const plan = await ports.report.step('Look at the cluster', () => planExposure(ports, flags.namespace, asked))
+    if (needsConsent(plan)) {
+      const [{ sharedWarning }, { confirm }] = await Promise.all([
+        import('../app/expose/shared.ts'),
+        import('../ui/confirm.ts'),
+      ])
+      ports.report.warn(sharedWarning(plan.wanted))
+      if (!flags.yes && !(await confirm('Expose it there?', this.signal)))
+        return { exposure: plan.wanted, changed: false, addresses: [], provenIn: 0 }
+    }
     const result = await expose(ports, plan, { timeoutMs })
     this.log(exposeText(result))
     if (result.provenIn === 0) ports.report.warn('no registry pod is ready, so nothing is proven yet: regctl status')

@@ -12,6 +12,8 @@ type Result = {
   readonly remarks: readonly string[]
 }
 
+const INSTEAD = ['add --yes, to write without asking', 'add --print, to have the file on stdout']
+
 const mode = (summary: string, ...exclusive: string[]) => Flags.boolean({ summary, default: false, exclusive })
 
 export default class SkaffoldInit extends RegctlCommand {
@@ -59,7 +61,7 @@ export default class SkaffoldInit extends RegctlCommand {
     if (flags.print || diff === '') return result
     if (!flags.yes) {
       const { confirm } = await import('../ui/confirm.ts')
-      if (!(await confirm('Write this?', this.signal))) return result
+      if (!(await confirm('Write this?', this.signal, INSTEAD))) return result
     }
     await carryOut(ports.files, changes)
     this.logToStderr(flags.undo ? 'Taken back.' : 'Written. regctl skaffold-init --check says whether it works here.')

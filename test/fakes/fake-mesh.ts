@@ -120,7 +120,7 @@ export class FakeMesh {
     const gateways = this.#store.list(GATEWAY, { namespace: 'kube-registry-expose' })
     const servers = gateways.flatMap(({ spec }) => (spec as { servers: readonly Server[] }).servers)
     return servers.flatMap(({ tls, hosts }) =>
-      hosts.map((host) => (tls.mode === 'SIMPLE' ? host.slice(2) : `outbound_.5443_._.${host.slice(2)}`)),
+      hosts.map((host) => (tls.mode === 'AUTO_PASSTHROUGH' ? `outbound_.5443_._.${host.slice(2)}` : host.slice(2))),
     )
   }
 

@@ -3,6 +3,7 @@ import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts
 import { belongsTo } from '../../domain/ownership.ts'
 import type { Exposure } from '../../domain/policy/exposure.ts'
 import { exposingGateway } from '../../domain/stack/gateway-admission.ts'
+import { hostIn, serversOf } from '../../domain/stack/shared-gateway.ts'
 import { conflictError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { foreignGateways } from '../cluster/gateway.ts'
@@ -13,14 +14,15 @@ const NETWORKING = 'networking.istio.io/v1'
  * A name leads to one place. Wildcards do not count: they are what is left of other names.
  * @throws conflict error HOST_TAKEN
  */
-export async function checkHost(ports: Ports, at: Installation, { host, gateway }: Exposure): Promise<void> {
+export async function checkHost(ports: Ports, at: Installation, { host, gateway, secret }: Exposure): Promise<void> {
   const [gateways, services] = await Promise.all(
     ['Gateway', 'VirtualService'].map((kind) => ports.kube.list({ apiVersion: NETWORKING, kind })),
   )
   const holders = [
     ...(gateways ?? []).filter((object) => {
-      const isChosen = `${object.metadata.namespace}/${object.metadata.name}` === gateway
-      return !isChosen && serversOf(object).some(({ hosts = [] }) => hosts.some((one) => nameIn(one) === host))
+      // Its own server for the host is the one that is used.
+      const isChosen = secret === undefined && `${object.metadata.namespace}/${object.metadata.name}` === gateway
+      return !isChosen && serversOf(object).some(({ hosts = [] }) => hosts.some((one) => hostIn(one) === host))
     }),
     ...(services ?? []).filter(({ spec }) => {
       const { hosts = [], gateways: bound = ['mesh'] } = (spec ?? {}) as Routed
@@ -41,14 +43,7 @@ export async function checkHost(ports: Ports, at: Installation, { host, gateway 
   })
 }
 
-type Server = { readonly hosts?: readonly string[] }
 type Routed = { readonly hosts?: readonly string[]; readonly gateways?: readonly string[] }
-
-const serversOf = (gateway: KubeObject): readonly Server[] =>
-  (gateway.spec as { readonly servers?: readonly Server[] } | undefined)?.servers ?? []
-
-/** `NAMESPACE/HOST` says who may attach. */
-const nameIn = (host: string): string => host.slice(host.indexOf('/') + 1)
 
 /**
  * The admission rule asks whoever makes a Gateway from now on; those that exist it never asks.

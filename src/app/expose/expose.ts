@@ -20,6 +20,7 @@ import { requireCertificate } from './certificate.ts'
 import { checkGateways, checkHost } from './clash.ts'
 import { exposedBy, readExposures } from './exposures.ts'
 import { exposureObjects, followExposures, type Given, withExposures } from './follow.ts'
+import { sharedExposure } from './shared.ts'
 import { takeBack } from './unexpose.ts'
 
 /** What `regctl expose` was asked for. */
@@ -28,6 +29,8 @@ export type Asked = {
   readonly repositories: readonly string[]
   /** Name of a Secret, or `istio`. Absent to keep what the exposure has. */
   readonly tls?: string
+  /** `NAMESPACE/NAME` of somebody else's Gateway. */
+  readonly gateway?: string
   readonly type?: IngressType
 }
 
@@ -52,11 +55,9 @@ export async function planExposure(ports: Ports, namespace: string, asked: Asked
   const installed = await requireInstalled(kube, namespace)
   const exposures = await readExposures(kube, installed.at)
   const before = exposures.find(({ host }) => host === asked.host)
-  const wanted = wantedExposure(installed, asked, before)
+  const wanted = await wantedExposure(ports, installed, asked, before)
   await checkHost(ports, installed.at, wanted)
-  await checkGateways(ports, installed.at)
-  if (wanted.secret !== undefined)
-    await requireCertificate(ports, installed.at, exposeNamespace(installed.at), wanted.secret, wanted.host)
+  if (isOnOwnGateway(wanted)) await checkGateways(ports, installed.at)
   const mesh = await meshFacts(ports, namespace, installed.settings)
   const given = { ...installed, mesh, ...(asked.type === undefined ? {} : { type: asked.type }) }
   const others = exposures.filter(({ host }) => host !== asked.host)
@@ -64,21 +65,52 @@ export async function planExposure(ports: Ports, namespace: string, asked: Asked
   return { ...given, wanted, trustDomain: mesh.trustDomain, ...(before === undefined ? {} : { before }) }
 }
 
-function wantedExposure({ at }: Installed, { host, repositories, tls }: Asked, before: Exposure | undefined): Exposure {
-  const kept = before?.way === 'istio' ? 'istio' : before?.secret
-  const secret = tls ?? kept
+/** What is asked for, with the way it has where none is named; its gateway and certificate are there. */
+async function wantedExposure(
+  ports: Ports,
+  { at }: Installed,
+  asked: Asked,
+  before: Exposure | undefined,
+): Promise<Exposure> {
+  const { host, tls } = asked
+  const repositories = [...new Set(asked.repositories)].sort()
+  const keeps = tls === undefined && asked.gateway === undefined
+  if (tls === MESH || (keeps && before?.way === 'istio')) return meshExposure(asked)
+  const gateway = keeps ? before?.gateway : asked.gateway
+  const secret = keeps ? before?.secret : tls
+  const named = secret === undefined ? {} : { secret }
+  if (gateway !== undefined) {
+    const found = await sharedExposure(ports, at, { host, gateway, ...named })
+    return { host, repositories, way: 'shared', gateway, ...named, ...found }
+  }
   if (secret === undefined)
     throw usageError('NO_TLS', `host "${host}" needs a certificate`, {
       suggestions: [`regctl expose ${host} --tls SECRET, the name of a Secret in namespace ${exposeNamespace(at)}`],
     })
-  return {
-    host,
-    repositories: [...new Set(repositories)].sort(),
-    way: 'secret',
-    secret,
-    principals: [exposePrincipal(at)],
-  }
+  await requireCertificate(ports, at, exposeNamespace(at), secret, host)
+  return { host, repositories, way: 'secret', secret, principals: [exposePrincipal(at)] }
 }
+
+/** What `--tls` calls the mesh's own certificates. */
+const MESH = 'istio'
+
+/** Clients come with an identity of their own, so what they may is said by their grants. */
+function meshExposure({ host, repositories, gateway }: Asked): Exposure {
+  const refuse = (why: string, suggestion: string): never => {
+    throw usageError('NOT_BY_ISTIO', `with --tls istio ${why}`, { suggestions: [suggestion] })
+  }
+  if (gateway !== undefined) refuse('the gateway ends no TLS, and a shared one could', 'leave --gateway out')
+  if (repositories.length > 0)
+    refuse(
+      "clients have what they are granted, not a list of the host's",
+      'regctl grant NAMESPACE REPOSITORY --developer user:NAME',
+    )
+  return { host, repositories: [], way: 'istio', principals: [] }
+}
+
+/** Is it something to agree to first? */
+export const needsConsent = ({ wanted, before }: ExposePlan): boolean =>
+  wanted.way === 'shared' && !isDeepStrictEqual(wanted, before)
 
 /**
  * Exposes, and returns when every Ready registry proxy follows and the gateway answers to the name. A new exposure that

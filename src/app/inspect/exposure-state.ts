@@ -1,17 +1,20 @@
+import { isDeepStrictEqual } from 'node:util'
 import { exposeNamespace } from '../../domain/installation.ts'
 import { describeRef, refOf } from '../../domain/kube-object.ts'
-import { type Exposure, isOnOwnGateway } from '../../domain/policy/exposure.ts'
+import { type Exposure, exposeCommand, isOnOwnGateway } from '../../domain/policy/exposure.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import { answeredNames, EXPOSE_POD_PORT } from '../../domain/stack/exposure.ts'
 import { exposingGateway } from '../../domain/stack/gateway-admission.ts'
-import { INJECTED } from '../../domain/stack/gateway-workload.ts'
+import { injectedInto } from '../../domain/stack/gateway-workload.ts'
 import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
+import { principalsOfPods } from '../../domain/stack/shared-gateway.ts'
 import type { Ports } from '../../ports.ts'
 import { foreignGateways, gatewayFaults } from '../cluster/gateway.ts'
 import type { Installed } from '../cluster/installed.ts'
 import { gatewayPods } from '../cluster/proxy.ts'
 import { certificateIn } from '../expose/certificate.ts'
 import { exposingAddresses } from '../expose/expose.ts'
+import { homesOf, podsBehind } from '../expose/shared.ts'
 import type { Problems } from './problems.ts'
 
 export type ExposureState = Exposure & {
@@ -28,7 +31,10 @@ export async function exposureStates(
   problems: Problems,
 ): Promise<readonly ExposureState[]> {
   if (exposures.some(isOnOwnGateway)) await gatewayProblems(ports, installed, exposures, template, problems)
-  for (const exposure of exposures) await certificateProblems(ports, installed, exposure, problems)
+  for (const exposure of exposures)
+    await (isOnOwnGateway(exposure)
+      ? certificateProblems(ports, exposure, exposeNamespace(installed.at), problems)
+      : sharedProblems(ports, exposure, problems))
   const addresses = exposures.some(isOnOwnGateway)
     ? ((await problems.asked(() => exposingAddresses(ports, { at: installed.at, type: undefined }))) ?? [])
     : []
@@ -54,7 +60,9 @@ async function gatewayProblems(
   }
   for (const fault of await gatewayFaults(ports, own, EXPOSE_POD_PORT, answeredNames(at, exposures)))
     problems.say(`the exposing gateway: ${fault}`, 'kubectl get gateways.networking.istio.io -A')
-  const injected = pods.find(isReady)?.metadata?.annotations?.[INJECTED]
+  const ref = { apiVersion: 'apps/v1', kind: 'Deployment', namespace: own.namespace, name: own.name }
+  const deployment = await ports.kube.get(ref)
+  const injected = deployment === undefined ? undefined : injectedInto(deployment)
   if (template !== undefined && injected !== undefined && injected !== template.container.image)
     problems.say(
       `Istio has moved on: it injects ${template.container.image}, the exposing gateway was made with ${injected}`,
@@ -62,21 +70,34 @@ async function gatewayProblems(
     )
 }
 
+/** By a gateway of somebody else's: whose pods are let in was looked up when it was exposed. */
+async function sharedProblems(ports: Ports, exposure: Exposure, problems: Problems): Promise<void> {
+  const { host, gateway = '', principals } = exposure
+  const [namespace = '', name = ''] = gateway.split('/')
+  const found = await ports.kube.get({ apiVersion: 'networking.istio.io/v1', kind: 'Gateway', namespace, name })
+  if (found === undefined) {
+    problems.say(`Gateway ${gateway}, by which ${host} is exposed, is gone`, `regctl unexpose ${host}`)
+    return
+  }
+  const pods = await podsBehind(ports.kube, found)
+  const now = principalsOfPods(pods)
+  if (!isDeepStrictEqual(now, principals))
+    problems.say(
+      `the pods of Gateway ${gateway} are ${now.join(', ') || 'gone'}, and ${principals.join(', ')} may read what ${host} exposes`,
+      exposeCommand(exposure),
+    )
+  for (const home of homesOf(pods)) await certificateProblems(ports, exposure, home, problems)
+}
+
 /** Within this time of its end a certificate should have been renewed. */
 const SOON_MS = 3 * 24 * 3600 * 1000
 
-async function certificateProblems(
-  ports: Ports,
-  { at }: Installed,
-  { host, secret }: Exposure,
-  problems: Problems,
-): Promise<void> {
+async function certificateProblems(ports: Ports, exposure: Exposure, home: string, problems: Problems): Promise<void> {
+  const { host, secret } = exposure
   if (secret === undefined) return
-  const where = `Secret ${exposeNamespace(at)}/${secret}`
-  const renew = `regctl expose ${host} --tls ANOTHER, or renew the certificate in ${where}`
-  const found = await problems.asked(
-    async () => (await certificateIn(ports, exposeNamespace(at), secret, host)) ?? null,
-  )
+  const where = `Secret ${home}/${secret}`
+  const renew = `${exposeCommand({ ...exposure, secret: 'ANOTHER' })}, or renew the certificate in ${where}`
+  const found = await problems.asked(async () => (await certificateIn(ports, home, secret, host)) ?? null)
   if (found === undefined) return
   if (found === null) problems.say(`${where}, the certificate of ${host}, is gone`, renew)
   else if ('fault' in found) problems.say(`${where} is no use for ${host}: ${found.fault}`, renew)

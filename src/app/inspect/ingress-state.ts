@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { INGRESS, INGRESS_PORT, ingressNamespace } from '../../domain/installation.ts'
-import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
+import { describeRef, refOf } from '../../domain/kube-object.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import { type IngressType, ingressType } from '../../domain/settings.ts'
 import { accessOf, accessRef, type DeveloperAccess } from '../../domain/stack/developer-access.ts'
 import { passedNames } from '../../domain/stack/developer-ingress.ts'
 import { developerGateway } from '../../domain/stack/gateway-admission.ts'
-import { INJECTED } from '../../domain/stack/gateway-workload.ts'
+import { injectedInto } from '../../domain/stack/gateway-workload.ts'
 import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
 import type { Ports } from '../../ports.ts'
 import { developerAccess } from '../cluster/developer-access.ts'
@@ -81,9 +81,4 @@ async function againstMesh(
 async function publishedAccess({ kube }: Ports, { at }: Installed): Promise<DeveloperAccess | undefined> {
   const found = await kube.get(accessRef(at))
   return found === undefined ? undefined : accessOf(found)
-}
-
-function injectedInto(deployment: KubeObject): string | undefined {
-  const { template } = deployment.spec as { template: { metadata?: { annotations?: Record<string, string> } } }
-  return template.metadata?.annotations?.[INJECTED]
 }

@@ -12,7 +12,7 @@ export async function checkIngress(ports: Ports, plan: InstallPlan): Promise<voi
   if (plan.at.developers === true) {
     checkAuthority(plan)
     await checkGateways(ports, plan)
-  } else if (developers.length > 0) {
+  } else if (plan.at.outside !== true && developers.length > 0) {
     const names = [...new Set(developers.map(({ developer }) => developer))].join(', ')
     ports.report.warn(`The grants of ${names} lead nowhere without the developers' gateway; regctl revoke ends them`)
   }

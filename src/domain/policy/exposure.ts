@@ -3,6 +3,7 @@ import { usageError } from '../../errors.ts'
 import { EXPOSE, exposeNamespace, type Installation } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { repositoryName } from '../repository.ts'
+import { quoted } from '../shell-word.ts'
 import { authorizationPolicy, type Operation, type Rule } from './authorization-policy.ts'
 import { READ } from './grant.ts'
 import { principalOf } from './identity.ts'
@@ -18,12 +19,25 @@ export type Exposure = {
   readonly secret?: string
   /** `NAMESPACE/NAME` of the shared Gateway. */
   readonly gateway?: string
+  /** Which pods it is, where a server of ours is added to them. */
+  readonly selector?: Readonly<Record<string, string>>
+  /** The port of its server that ends the TLS. */
+  readonly port?: number
   /** Identities of the pods that pass its requests on; none where clients come with their own. */
   readonly principals: readonly string[]
 }
 
 export const exposePrincipal = (at: Pick<Installation, 'namespace'>): string =>
   principalOf({ namespace: exposeNamespace(at), serviceAccount: EXPOSE })
+
+/** The command that makes exactly this exposure. */
+export const exposeCommand = ({ host, repositories, way, secret, gateway }: Exposure): string =>
+  [
+    `regctl expose ${host}`,
+    ...repositories.map((one) => (one.endsWith('*') ? quoted(one) : one)),
+    ...(way === 'istio' ? ['--tls istio'] : secret === undefined ? [] : [`--tls ${secret}`]),
+    ...(gateway === undefined ? [] : [`--gateway ${gateway}`]),
+  ].join(' ')
 
 /** Does our own gateway serve it? */
 export const isOnOwnGateway = ({ way }: Pick<Exposure, 'way'>): boolean => way !== 'shared'
@@ -87,27 +101,34 @@ export function exposurePolicy(at: Installation, exposure: Exposure): KubeObject
     at,
     name,
     { action: 'ALLOW', rules },
-    { labels: { [EXPOSURE_LABEL]: name }, annotations: { [ANNOTATION]: JSON.stringify(exposure) } },
+    { labels: { [EXPOSURE_LABEL]: name }, annotations: { [ANNOTATION]: JSON.stringify(recordOf(exposure)) } },
   )
+}
+
+/** In one order, so that what was written and what is meant are the same text. */
+function recordOf({ host, repositories, way, secret, gateway, selector, port, principals }: Exposure): Exposure {
+  return {
+    host,
+    repositories,
+    way,
+    ...(secret === undefined ? {} : { secret }),
+    ...(gateway === undefined ? {} : { gateway }),
+    ...(selector === undefined ? {} : { selector }),
+    ...(port === undefined ? {} : { port }),
+    principals,
+  }
 }
 
 /** Reads an exposure back from its policy; undefined where the annotation is missing or not ours. */
 export function exposureOf(policy: KubeObject): Exposure | undefined {
   try {
-    const { host, repositories, way, secret, gateway, principals } = JSON.parse(
+    const { host, repositories, way, secret, gateway, selector, port, principals } = JSON.parse(
       policy.metadata.annotations?.[ANNOTATION] ?? '{}',
     ) as Partial<Exposure>
     if (typeof host !== 'string' || policy.metadata.name !== exposureName(host)) return undefined
     if (!Array.isArray(repositories) || !Array.isArray(principals)) return undefined
     if (way !== 'secret' && way !== 'istio' && way !== 'shared') return undefined
-    return {
-      host,
-      repositories,
-      way,
-      ...(secret === undefined ? {} : { secret }),
-      ...(gateway === undefined ? {} : { gateway }),
-      principals,
-    }
+    return recordOf({ host, repositories, way, secret, gateway, selector, port, principals } as Exposure)
   } catch {
     return undefined
   }

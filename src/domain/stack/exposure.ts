@@ -1,4 +1,12 @@
-import { developerHost, EXPOSE, exposeNamespace, type Installation, ownerLabels, serviceHost } from '../installation.ts'
+import {
+  developerHost,
+  developerPort,
+  EXPOSE,
+  exposeNamespace,
+  type Installation,
+  ownerLabels,
+  serviceHost,
+} from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { EXPOSURE_LABEL, type Exposure, exposureName, isOnOwnGateway } from '../policy/exposure.ts'
 import { INGRESS_TYPES, type IngressType } from '../settings.ts'
@@ -21,7 +29,7 @@ export function exposing(
 ): readonly KubeObject[] {
   return [
     ...(exposures.some(isOnOwnGateway) ? ownGateway(at, given, mesh, shipped) : []),
-    ...(exposures.some(({ way }) => way === 'istio') ? [passThrough(at)] : []),
+    ...(exposures.some(({ way }) => way === 'istio') ? passThrough(at) : []),
     ...exposures.flatMap((exposure) => routes(at, exposure)),
   ]
 }
@@ -81,48 +89,87 @@ const meta = (at: Installation, name: string, exposure?: string) => ({
 
 const NETWORKING = 'networking.istio.io/v1'
 
-/** Whoever has a certificate of the mesh reaches the port of the registry's proxy for those outside; one for all hosts. */
-function passThrough(at: Installation): KubeObject {
-  return {
+const tlsGateway = (at: Installation, metadata: KubeObject['metadata'], mode: string, host: string): KubeObject => ({
+  apiVersion: NETWORKING,
+  kind: 'Gateway',
+  metadata,
+  spec: {
+    selector: gatewayLabels(exposingGateway(at)),
+    servers: [
+      { port: { number: EXPOSE_PORT, name: 'tls-registry', protocol: 'TLS' }, tls: { mode }, hosts: [`./${host}`] },
+    ],
+  },
+})
+
+/**
+ * Whoever has a certificate of the mesh reaches the port of the registry's proxy for those outside, by the name that the
+ * mesh's own proxies have for it; one for all hosts.
+ */
+const passThrough = (at: Installation): readonly KubeObject[] => [
+  tlsGateway(at, meta(at, 'mesh'), 'AUTO_PASSTHROUGH', developerHost(at)),
+  {
     apiVersion: NETWORKING,
-    kind: 'Gateway',
+    kind: 'DestinationRule',
     metadata: meta(at, 'mesh'),
-    spec: {
-      selector: gatewayLabels(exposingGateway(at)),
-      servers: [
-        {
-          port: { number: EXPOSE_PORT, name: 'tls-mesh', protocol: 'TLS' },
-          tls: { mode: 'AUTO_PASSTHROUGH' },
-          hosts: [`./${developerHost(at)}`],
-        },
-      ],
+    // What passes is TLS already.
+    spec: { host: developerHost(at), exportTo: ['.'], trafficPolicy: { tls: { mode: 'DISABLE' } } },
+  },
+]
+
+/** The same by the name that is exposed. */
+function namedPassThrough(at: Installation, host: string, metadata: KubeObject['metadata']): readonly KubeObject[] {
+  const destination = { host: developerHost(at), port: { number: developerPort(at) } }
+  return [
+    tlsGateway(at, metadata, 'PASSTHROUGH', host),
+    {
+      apiVersion: NETWORKING,
+      kind: 'VirtualService',
+      metadata,
+      spec: {
+        hosts: [host],
+        gateways: [metadata.name],
+        exportTo: ['.'],
+        tls: [{ match: [{ port: EXPOSE_PORT, sniHosts: [host] }], route: [{ destination }] }],
+      },
     },
-  }
+  ]
 }
 
 function routes(at: Installation, exposure: Exposure): readonly KubeObject[] {
-  if (exposure.way !== 'secret') return []
-  const metadata = meta(at, exposureName(exposure.host), exposureName(exposure.host))
-  return [
-    {
-      apiVersion: NETWORKING,
-      kind: 'Gateway',
-      metadata,
-      spec: {
-        selector: gatewayLabels(exposingGateway(at)),
-        servers: [
-          {
-            port: { number: EXPOSE_PORT, name: 'https-registry', protocol: 'HTTPS' },
-            tls: { mode: 'SIMPLE', credentialName: exposure.secret, minProtocolVersion: 'TLSV1_2' },
-            // Only VirtualServices of the gateway's own namespace attach.
-            hosts: [`./${exposure.host}`],
-          },
-        ],
-      },
-    },
-    route(at, exposure, metadata, [metadata.name]),
-  ]
+  const { way, host, secret, gateway, port = EXPOSE_PORT } = exposure
+  const name = exposureName(host)
+  if (way === 'istio') return namedPassThrough(at, host, meta(at, name, name))
+  if (way === 'secret') {
+    const metadata = meta(at, name, name)
+    return [server(metadata, gatewayLabels(exposingGateway(at)), exposure, port), route(at, exposure, metadata, [name])]
+  }
+  // Of others nothing is changed, so what we add to their gateway is in our own namespace.
+  const metadata = { ...meta(at, name, name), namespace: at.namespace }
+  if (secret === undefined) return [route(at, exposure, metadata, [gateway ?? ''], port)]
+  return [server(metadata, exposure.selector ?? {}, exposure, port), route(at, exposure, metadata, [name])]
 }
+
+const server = (
+  metadata: KubeObject['metadata'],
+  selector: Readonly<Record<string, string>>,
+  { host, secret }: Exposure,
+  port: number,
+): KubeObject => ({
+  apiVersion: NETWORKING,
+  kind: 'Gateway',
+  metadata,
+  spec: {
+    selector,
+    servers: [
+      {
+        port: { number: port, name: 'https-registry', protocol: 'HTTPS' },
+        tls: { mode: 'SIMPLE', credentialName: secret, minProtocolVersion: 'TLSV1_2' },
+        // Only VirtualServices of the same namespace attach.
+        hosts: [`./${host}`],
+      },
+    ],
+  },
+})
 
 /** All of the host leads to the registry's Service as it was asked for; what it may ask is decided there. */
 function route(
@@ -130,6 +177,8 @@ function route(
   { host }: Exposure,
   metadata: KubeObject['metadata'],
   gateways: readonly string[],
+  /** Where the gateway has servers without TLS beside it. */
+  port?: number,
 ): KubeObject {
   return {
     apiVersion: NETWORKING,
@@ -139,7 +188,12 @@ function route(
       hosts: [host],
       gateways,
       exportTo: ['.'],
-      http: [{ route: [{ destination: { host: serviceHost(at), port: { number: at.port } } }] }],
+      http: [
+        {
+          ...(port === undefined ? {} : { match: [{ port }] }),
+          route: [{ destination: { host: serviceHost(at), port: { number: at.port } } }],
+        },
+      ],
     },
   }
 }
@@ -147,6 +201,6 @@ function route(
 /** The names our gateway answers to, as its Envoy must have them and no others. */
 export const answeredNames = (at: Installation, exposures: readonly Exposure[]): readonly string[] =>
   [
-    ...exposures.filter(({ way }) => way === 'secret').map(({ host }) => host),
+    ...exposures.filter(isOnOwnGateway).map(({ host }) => host),
     ...(exposures.some(({ way }) => way === 'istio') ? [registrySni(at)] : []),
   ].sort()

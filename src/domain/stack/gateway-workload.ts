@@ -103,3 +103,8 @@ function deployment(object: KubeObject, own: OwnGateway, reach: Reach, mesh: Pic
 
 /** What the mesh injected when the gateway was applied last. */
 export const INJECTED = 'regctl.dev/proxy'
+
+export function injectedInto(deployment: KubeObject): string | undefined {
+  const { template } = deployment.spec as { template: { metadata?: { annotations?: Record<string, string> } } }
+  return template.metadata?.annotations?.[INJECTED]
+}

@@ -106,9 +106,9 @@ test('what is proven fails with each policy that is missing or wider', () => {
   expect(unmetBy([...base, ...both.slice(1)])).not.toEqual([])
   expect(unmetBy([readNodes(at), fence(at, [], [second]), ...both])).not.toEqual([])
   const wide = exposurePolicy(at, { ...first, repositories: [] })
-  expect(unmetBy([readNodes(at), fence(at, [], [{ ...first, repositories: [] }, second]), wide, ...both.slice(1)])).not.toEqual(
-    [],
-  )
+  expect(
+    unmetBy([readNodes(at), fence(at, [], [{ ...first, repositories: [] }, second]), wide, ...both.slice(1)]),
+  ).not.toEqual([])
 })
 
 test('after narrowing, what is gone is asked for, and what is left is not', () => {
