@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { kubectlOk, run } from '../cluster.ts'
+import { kubectlOk, type RunOptions, run } from '../cluster.ts'
 import { succeed } from '../matrix/workstation.ts'
 
 /** A self-signed certificate for one name, in files. */
@@ -35,8 +35,9 @@ export async function hostsFile(directory: string, ip: string, ...names: readonl
 }
 
 /** Runs a program that resolves the names of the file and trusts the certificate, as if both were the machine's. */
-export const outside = (hosts: string, roots: string, argv: readonly string[]) =>
+export const outside = (hosts: string, roots: string, argv: readonly string[], options: RunOptions = {}) =>
   run(['unshare', '--mount', 'sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"', hosts, ...argv], {
-    env: { SSL_CERT_FILE: roots },
     timeout: 60_000,
+    ...options,
+    env: { SSL_CERT_FILE: roots, ...options.env },
   })
