@@ -1,18 +1,28 @@
 import { RegctlCommand } from '../command.ts'
+import type { Exposure } from '../domain/policy/exposure.ts'
 import type { Grant } from '../domain/policy/grant.ts'
 
 export default class Grants extends RegctlCommand {
-  static override summary = 'List the grants in force.'
+  static override summary = 'List the grants and exposures in force.'
   static override examples = ['<%= config.bin %> grants']
 
-  async run(): Promise<{ readonly grants: readonly Grant[] }> {
+  async run(): Promise<{ readonly grants: readonly Grant[]; readonly exposures: readonly Exposure[] }> {
     const { flags } = await this.parse(Grants)
     const ports = await this.ports(flags)
-    const [{ readGrants }, { requireInstalled }, { table }, { granteeText }] = await Promise.all([
+    const [
+      { readGrants },
+      { readExposures },
+      { requireInstalled },
+      { table },
+      { granteeText },
+      { repositoriesText, wayText },
+    ] = await Promise.all([
       import('../app/grant/grants.ts'),
+      import('../app/expose/exposures.ts'),
       import('../app/cluster/installed.ts'),
       import('../ui/table.ts'),
       import('../ui/grant-text.ts'),
+      import('../ui/expose-text.ts'),
     ])
     const { at } = await requireInstalled(ports.kube, flags.namespace)
     const grants = [...(await readGrants(ports.kube, at))].sort((a, b) =>
@@ -29,6 +39,14 @@ export default class Grants extends RegctlCommand {
         ? 'No grants. Next: regctl grant NAMESPACE REPOSITORY'
         : table(['NAMESPACE', 'SERVICE ACCOUNT', 'REPOSITORY', 'ACCESS'], rows),
     )
-    return { grants }
+    const exposures = await readExposures(ports.kube, at)
+    if (exposures.length > 0)
+      this.log(
+        `\n${table(
+          ['EXPOSED AS', 'REPOSITORIES', 'TLS'],
+          exposures.map((one) => [one.host, repositoriesText(one), wayText(one)]),
+        )}`,
+      )
+    return { grants, exposures }
   }
 }

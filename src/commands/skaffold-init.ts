@@ -2,7 +2,7 @@ import { Flags } from '@oclif/core'
 import type { CheckResult } from '../app/skaffold/check.ts'
 import type { Goal, SkaffoldInput } from '../app/skaffold/init.ts'
 import { RegctlCommand } from '../command.ts'
-import { skaffoldFlags, skaffoldInput } from '../flags/skaffold.ts'
+import { skaffoldFlags, skaffoldInput, WITHOUT_ASKING } from '../flags/skaffold.ts'
 import type { SkaffoldPorts } from '../ports.ts'
 
 type Result = {
@@ -59,7 +59,7 @@ export default class SkaffoldInit extends RegctlCommand {
     if (flags.print || diff === '') return result
     if (!flags.yes) {
       const { confirm } = await import('../ui/confirm.ts')
-      if (!(await confirm('Write this?', this.signal))) return result
+      if (!(await confirm('Write this?', this.signal, WITHOUT_ASKING))) return result
     }
     await carryOut(ports.files, changes)
     this.logToStderr(flags.undo ? 'Taken back.' : 'Written. regctl skaffold-init --check says whether it works here.')

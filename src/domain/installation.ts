@@ -11,6 +11,8 @@ export type Installation = {
   readonly clusterDomain: string
   /** The developers' way in is installed. */
   readonly developers?: true
+  /** The registry is exposed to whoever comes with a certificate of the mesh. */
+  readonly outside?: true
 }
 
 /** Name of the Service, the Deployment, the service account and of the label `app`. */
@@ -21,6 +23,8 @@ export const NODE_PROXY = 'registry-node'
 export const INGRESS = 'registry-ingress'
 /** Name of the Service that leads developers to their port of the registry's proxy. */
 export const DEVELOPERS = 'kube-registry-developers'
+/** Name of the gateway that exposes the registry: its Deployment, Service and service account. */
+export const EXPOSE = 'registry-expose'
 /** The port of the developers' gateway, the one Istio's own gateways use for passing mTLS on. */
 export const INGRESS_PORT = 15_443
 
@@ -34,6 +38,9 @@ export const nodeNamespace = (at: Pick<Installation, 'namespace'>): string => `$
 
 export const ingressNamespace = (at: Pick<Installation, 'namespace'>): string => `${at.namespace}-ingress`
 
+/** Of the gateway that exposes the registry, and of the certificates it shows. */
+export const exposeNamespace = (at: Pick<Installation, 'namespace'>): string => `${at.namespace}-expose`
+
 /**
  * Developers come in by a port of their own at the registry's proxy, because their gateway passes any certificate of
  * the mesh on: what a builder or a node may do must be worth nothing there.
@@ -45,7 +52,7 @@ export const developerHost = (at: Pick<Installation, 'namespace' | 'clusterDomai
 
 /** Every port of the registry's proxy that leads to the registry. */
 export const servingPorts = (at: Installation): readonly number[] =>
-  at.developers === true ? [at.port, developerPort(at)] : [at.port]
+  at.developers === true || at.outside === true ? [at.port, developerPort(at)] : [at.port]
 
 export const serviceHost = (at: Pick<Installation, 'namespace' | 'clusterDomain'>): string =>
   `${REGISTRY}.${at.namespace}.svc.${at.clusterDomain}`

@@ -1,5 +1,6 @@
 import { conflictError, usageError } from '../errors.ts'
 import type { Installation } from './installation.ts'
+import type { Exposure } from './policy/exposure.ts'
 
 /** What `regctl up` was given. Kept in the cluster, so that a later `up` without a flag keeps it. */
 export type Settings = {
@@ -32,11 +33,17 @@ export const DEFAULTS: Settings = {
   image: 'docker.io/library/registry:3',
 }
 
-export const installationOf = (namespace: string, settings: Settings, clusterDomain: string): Installation => ({
+export const installationOf = (
+  namespace: string,
+  settings: Settings,
+  clusterDomain: string,
+  exposures: readonly Pick<Exposure, 'way'>[],
+): Installation => ({
   namespace,
   port: settings.port,
   clusterDomain,
   ...(settings.developerIngress === true ? { developers: true } : {}),
+  ...(exposures.some(({ way }) => way === 'istio') ? { outside: true } : {}),
 })
 
 /** Flags as given: a value sets, `null` (`--no-FLAG`) goes back to the default, absent keeps. */

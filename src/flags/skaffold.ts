@@ -70,3 +70,6 @@ export function skaffoldInput(flags: Parsed): SkaffoldInput {
   const known = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   return { registryNamespace: flags.namespace, profile: flags.profile, ...(known as Partial<SkaffoldInput>) }
 }
+
+/** What to add where nobody can be asked. */
+export const WITHOUT_ASKING = ['add --yes, to write without asking', 'add --print, to have the file on stdout']

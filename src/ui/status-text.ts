@@ -1,4 +1,5 @@
 import type { Status } from '../app/inspect/status.ts'
+import { repositoriesText, wayText } from './expose-text.ts'
 import { faultsText } from './problems-text.ts'
 import { table } from './table.ts'
 import { theme } from './theme.ts'
@@ -37,6 +38,13 @@ export function statusText(status: Status): string {
   if (status.openPorts.length > 0)
     parts.push(
       `Open ports: ${status.openPorts.map(({ port, name }) => `${port} (${name})`).join(', ')}. Who uses them: regctl ports`,
+    )
+  if (status.exposures.length > 0)
+    parts.push(
+      table(
+        ['EXPOSED AS', 'REPOSITORIES', 'TLS', 'ANSWERS AT'],
+        status.exposures.map((one) => [one.host, repositoriesText(one), wayText(one), one.addresses.join(', ')]),
+      ),
     )
   if (status.problems.length === 0)
     return [...parts, theme.good(`All is well: localhost:${status.port} serves on every node.`)].join('\n\n')

@@ -15,9 +15,11 @@ const INJECTED = JSON.parse(
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' }
 const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' }
+const GATEWAY = { apiVersion: 'networking.istio.io/v1', kind: 'Gateway' }
 const DUMP = 'config_dump?resource=dynamic_listeners'
 const RBAC = 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC'
 
+type Server = { readonly tls: { readonly mode: string }; readonly hosts: readonly string[] }
 type Rejected = { readonly listener: string; readonly details: string }
 
 /** istiod and the proxies: injects pods and has in force what the policies in the store say, unless told otherwise. */
@@ -81,7 +83,11 @@ export class FakeMesh {
     const [namespace = '', name = ''] = pod.split('/')
     const isNode = namespace.endsWith('-node')
     if (how === 'exec' && at === 'istio-proxy' && what === `pilot-agent request GET ${DUMP}`)
-      return namespace.endsWith('-ingress') ? this.#gateway(name) : this.#dump(name)
+      return namespace.endsWith('-ingress')
+        ? this.#gateway(name, 15_443, this.passes)
+        : namespace.endsWith('-expose')
+          ? this.#gateway(name, 8443, this.#answered())
+          : this.#dump(name)
     if (how === 'request' && isNode && at === 15_900 && what === `GET /${DUMP}`) return this.#dump(name, [])
     if (how !== 'request' || !isNode || at !== this.port) return undefined
     const [method = '', path = ''] = what.split(' ')
@@ -105,9 +111,18 @@ export class FakeMesh {
     return this.#config(pod, { name: 'virtualInbound', filter_chains })
   }
 
-  #gateway(pod: string): string {
-    const filter_chains = this.passes.map((name) => ({ filter_chain_match: { server_names: [name] } }))
-    return this.#config(pod, { address: { socket_address: { port_value: 15_443 } }, filter_chains })
+  #gateway(pod: string, port_value: number, names: readonly string[]): string {
+    const filter_chains = names.map((name) => ({ filter_chain_match: { server_names: [name] } }))
+    return this.#config(pod, { address: { socket_address: { port_value } }, filter_chains })
+  }
+
+  /** The names of the exposing gateway's servers; for a mesh's, istiod makes one of the Service's. */
+  #answered(): readonly string[] {
+    const gateways = this.#store.list(GATEWAY, { namespace: 'kube-registry-expose' })
+    const servers = gateways.flatMap(({ spec }) => (spec as { servers: readonly Server[] }).servers)
+    return servers.flatMap(({ tls, hosts }) =>
+      hosts.map((host) => (tls.mode === 'AUTO_PASSTHROUGH' ? `outbound_.5443_._.${host.slice(2)}` : host.slice(2))),
+    )
   }
 
   #config(pod: string, listener: object): string {

@@ -1,25 +1,27 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import { activeConfig } from '../../domain/envoy/active-config.ts'
 import { passing, passingFault } from '../../domain/envoy/passed-names.ts'
-import { INGRESS_PORT, type Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { isReady } from '../../domain/ready-pods.ts'
-import { passedNames } from '../../domain/stack/developer-ingress.ts'
-import { developersGateway, type GuardedGateway, isAdmitted, mayAttach } from '../../domain/stack/gateway-admission.ts'
-import type { Authority } from '../../domain/stack/mesh-facts.ts'
+import { type GuardedGateway, isAdmitted, mayAttach, type OwnGateway } from '../../domain/stack/gateway-admission.ts'
 import { RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
-import { ingressPods, listenersOf } from './proxy.ts'
+import { gatewayPods, listenersOf } from './proxy.ts'
 
 /** What the gateway's Ready pods take in that they should not, or do not that they should. */
-export async function gatewayFaults(ports: Ports, at: Installation, authority: Authority): Promise<readonly string[]> {
-  const pods = (await ingressPods(ports, at)).filter(isReady)
+export async function gatewayFaults(
+  ports: Ports,
+  own: OwnGateway,
+  port: number,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  const pods = (await gatewayPods(ports, own)).filter(isReady)
   const faults = await Promise.all(
     pods.map(async (pod) => {
       try {
         const dump = await listenersOf(ports, pod)
-        const fault = passingFault(passing(dump), INGRESS_PORT, passedNames(at, authority))
-        const refused = activeConfig(dump, INGRESS_PORT).rejected.map(
+        const fault = passingFault(passing(dump), port, names)
+        const refused = activeConfig(dump, port).rejected.map(
           // What it had before stays in force, and no change arrives any more.
           ({ listener, details }) => `it refused an update of listener ${listener}: ${details}`,
         )
@@ -48,6 +50,6 @@ export async function foreignGateways(
   return { attached, refused: foreign.filter((gateway) => !isAdmitted(gateway, value) && !attached.includes(gateway)) }
 }
 
-/** The same for the developers' gateway. */
-export const foreignToDevelopers = async (ports: Pick<Ports, 'kube'>, at: Installation): Promise<ForeignGateways> =>
-  foreignGateways(ports, developersGateway(at), await ingressPods(ports, at))
+/** The same for a gateway that is there once. */
+export const foreignToOwn = async (ports: Pick<Ports, 'kube'>, own: OwnGateway): Promise<ForeignGateways> =>
+  foreignGateways(ports, own, await gatewayPods(ports, own))

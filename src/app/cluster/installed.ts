@@ -6,13 +6,16 @@ import { installationOf, type Settings } from '../../domain/settings.ts'
 import { STATE } from '../../domain/stack/stack.ts'
 import { clusterError, preconditionError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
+import { readExposures } from '../expose/exposures.ts'
 
 export type Installed = { readonly at: Installation; readonly settings: Settings }
 
 /** The installation in `namespace`, by the object that keeps its settings. */
 export async function findInstalled(kube: Kube, namespace: string): Promise<Installed | undefined> {
   const state = await kube.get({ apiVersion: 'v1', kind: 'ConfigMap', namespace, name: STATE })
-  return state === undefined || state.metadata.labels?.[INSTALLATION_LABEL] !== namespace ? undefined : readState(state)
+  return state === undefined || state.metadata.labels?.[INSTALLATION_LABEL] !== namespace
+    ? undefined
+    : readState(kube, state)
 }
 
 /** @throws precondition error NOT_INSTALLED */
@@ -35,16 +38,15 @@ export async function allInstalled(kube: Kube): Promise<readonly Installed[]> {
       kube.list({ apiVersion: 'v1', kind }, { labelSelector: INSTALLATION_LABEL }),
     ),
   )
-  return statesIn(states ?? [], namespaces ?? []).map(readState)
+  return Promise.all(statesIn(states ?? [], namespaces ?? []).map((state) => readState(kube, state)))
 }
 
-function readState(state: KubeObject): Installed {
+async function readState(kube: Kube, state: KubeObject): Promise<Installed> {
+  const namespace = state.metadata.namespace ?? ''
   const data = (state.data ?? {}) as Readonly<Record<string, string>>
   const settings = parseSettings(data['settings.json'] ?? '', refOf(state))
-  return {
-    at: installationOf(state.metadata.namespace ?? '', settings, data.clusterDomain ?? 'cluster.local'),
-    settings,
-  }
+  const exposures = await readExposures(kube, { namespace })
+  return { at: installationOf(namespace, settings, data.clusterDomain ?? 'cluster.local', exposures), settings }
 }
 
 function parseSettings(text: string, ref: ObjectRef): Settings {

@@ -1,14 +1,8 @@
 import type { V1Pod } from '@kubernetes/client-node'
 import { type ActiveConfig, activeConfig } from '../../domain/envoy/active-config.ts'
-import {
-  INGRESS,
-  type Installation,
-  ingressNamespace,
-  NODE_PROXY,
-  nodeNamespace,
-  REGISTRY,
-} from '../../domain/installation.ts'
+import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
 import { isPortNamespace, PORT_SET_LABEL, portNamespace } from '../../domain/open-ports/place.ts'
+import { developerGateway, exposingGateway, type OwnGateway } from '../../domain/stack/gateway-admission.ts'
 import { clusterError } from '../../errors.ts'
 import type { ExecResult, Ports } from '../../ports.ts'
 
@@ -34,14 +28,11 @@ export async function nodeProxyPods(
   })) as unknown as V1Pod[]
 }
 
-export async function ingressPods(
+export async function gatewayPods(
   ports: Pick<Ports, 'kube'>,
-  at: Pick<Installation, 'namespace'>,
+  { namespace, name }: Pick<OwnGateway, 'namespace' | 'name'>,
 ): Promise<readonly V1Pod[]> {
-  return (await ports.kube.list(POD, {
-    namespace: ingressNamespace(at),
-    labelSelector: `app=${INGRESS}`,
-  })) as unknown as V1Pod[]
+  return (await ports.kube.list(POD, { namespace, labelSelector: `app=${name}` })) as unknown as V1Pod[]
 }
 
 /** Pods of open ports: of one set, or of all. */
@@ -65,7 +56,8 @@ export async function podsOf(
   const lists = await Promise.all([
     registryPods(ports, at),
     nodeProxyPods(ports, at),
-    ingressPods(ports, at),
+    gatewayPods(ports, developerGateway(at)),
+    gatewayPods(ports, exposingGateway(at)),
     portPods(ports, at),
   ])
   return lists.flat()

@@ -80,10 +80,10 @@ export async function grantDeveloper(
   }
 }
 
-function requireIngress({ settings }: Installed): void {
-  if (settings.developerIngress === true) return
+function requireIngress({ at }: Installed): void {
+  if (at.developers === true || at.outside === true) return
   throw preconditionError('NO_DEVELOPER_INGRESS', 'developers have no way in: their gateway is not installed', {
-    suggestions: ['regctl up --developer-ingress'],
+    suggestions: ['regctl up --developer-ingress', 'regctl expose HOST --tls istio'],
   })
 }
 

@@ -1,10 +1,12 @@
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject, OwnerReference } from '../../domain/kube-object.ts'
+import type { Exposure } from '../../domain/policy/exposure.ts'
 import { FENCE, fence, namespaceFence, writesName } from '../../domain/policy/fence.ts'
 import { GRANT_LABEL, type Grant, grantOf } from '../../domain/policy/grant.ts'
 import type { Kube } from '../../ports.ts'
 import { isOurs } from '../cluster/ownership.ts'
 import { settleObject } from '../cluster/settle.ts'
+import { readExposures } from '../expose/exposures.ts'
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
 
@@ -31,30 +33,35 @@ export function ownerOf(namespace: KubeObject): OwnerReference {
 }
 
 /**
- * Makes the fences follow the grants that are in the cluster now. Each fence is read before the grants are, and
+ * Makes the fences follow the grants and exposures that are in the cluster now. Each fence is read before the grants are, and
  * written only if nobody wrote it since: a concurrent grant is then seen by one of the two writers, never by none.
  */
 export async function settleFences(kube: Kube, at: Installation, namespaces: readonly KubeObject[]): Promise<void> {
   for (const namespace of namespaces) {
     const name = namespace.metadata.name
-    await settle(kube, at, writesName(name), (grants, version) =>
+    await settle(kube, at, writesName(name), (grants, _, version) =>
       grants.some((grant) => grant.namespace === name)
         ? namespaceFence(at, name, grants, ownerOf(namespace), version)
         : undefined,
     )
   }
-  await settle(kube, at, FENCE, (grants, version) => fence(at, grants, version))
+  await settle(kube, at, FENCE, (grants, exposures, version) => fence(at, grants, exposures, version))
 }
 
 async function settle(
   kube: Kube,
   at: Installation,
   name: string,
-  wanted: (grants: readonly Grant[], resourceVersion: string | undefined) => KubeObject | undefined,
+  wanted: (
+    grants: readonly Grant[],
+    exposures: readonly Exposure[],
+    resourceVersion: string | undefined,
+  ) => KubeObject | undefined,
 ): Promise<void> {
-  await settleObject(kube, { ...POLICY, namespace: at.namespace, name }, async (before) =>
-    wanted(await readGrants(kube, at), before?.metadata.resourceVersion),
-  )
+  await settleObject(kube, { ...POLICY, namespace: at.namespace, name }, async (before) => {
+    const [grants, exposures] = await Promise.all([readGrants(kube, at), readExposures(kube, at)])
+    return wanted(grants, exposures, before?.metadata.resourceVersion)
+  })
 }
 
 export const namespaceRef = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', name }) as const

@@ -1,8 +1,9 @@
 import type { CoreV1Event, V1ContainerStatus, V1Pod } from '@kubernetes/client-node'
 import { type Installation, ingressNamespace, nodeNamespace } from '../../domain/installation.ts'
 import { isReady } from '../../domain/ready-pods.ts'
+import { developerGateway } from '../../domain/stack/gateway-admission.ts'
 import type { Ports } from '../../ports.ts'
-import { ingressPods, nodeProxyPods, podsOf, registryPods } from '../cluster/proxy.ts'
+import { gatewayPods, nodeProxyPods, podsOf, registryPods } from '../cluster/proxy.ts'
 
 /** Why one object is not as it should be, and the command that helps. */
 export type Finding = { readonly object: string; readonly why: string; readonly fix: string }
@@ -18,7 +19,7 @@ export async function diagnose(ports: Ports, at: Installation): Promise<readonly
   const podFindings = await Promise.all(pods.map((pod) => podFinding(ports, pod)))
   const noPods = (await registryPods(ports, at)).length === 0 ? await workloadFindings(ports, at.namespace) : []
   const noNodes = (await nodeProxyPods(ports, at)).length === 0 ? await workloadFindings(ports, nodeNamespace(at)) : []
-  const noGateway = at.developers === true && (await ingressPods(ports, at)).length === 0
+  const noGateway = at.developers === true && (await gatewayPods(ports, developerGateway(at))).length === 0
   const noIngress = noGateway ? await workloadFindings(ports, ingressNamespace(at)) : []
   return [...podFindings, ...noPods, ...noNodes, ...noIngress]
 }

@@ -1,5 +1,6 @@
-import { ingressNamespace, nodeNamespace } from '../../domain/installation.ts'
+import { exposeNamespace, ingressNamespace, nodeNamespace } from '../../domain/installation.ts'
 import { describeRef } from '../../domain/kube-object.ts'
+import { isOnOwnGateway } from '../../domain/policy/exposure.ts'
 import type { Grant } from '../../domain/policy/grant.ts'
 import { RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
@@ -54,11 +55,10 @@ export async function doctor(ports: Ports, namespace: string): Promise<readonly 
   return [
     ...findings,
     ...(await accountFindings(ports, state.grants)),
-    ...(await exposure(
-      ports,
-      installed.at,
-      state.grants.map((grant) => grant.namespace),
-    )),
+    ...(await exposure(ports, installed.at, [
+      ...(state.exposures.some(isOnOwnGateway) ? [exposeNamespace(installed.at)] : []),
+      ...state.grants.map((grant) => grant.namespace),
+    ])),
   ]
 }
 
@@ -98,12 +98,12 @@ async function accountFindings({ kube }: Ports, grants: readonly Grant[]): Promi
 async function exposure(
   ports: Ports,
   at: Parameters<typeof foreignReach>[1],
-  builders: readonly string[],
+  others: readonly string[],
 ): Promise<readonly Finding[]> {
   const istiod = (await findIstiods(ports))[0]
   const { allows, filters } = await foreignReach(ports, at, istiod?.namespace ?? 'istio-system')
   const gateway = at.developers === true ? [ingressNamespace(at)] : []
-  const access = await podAccess(ports, [...new Set([at.namespace, nodeNamespace(at), ...gateway, ...builders])])
+  const access = await podAccess(ports, [...new Set([at.namespace, nodeNamespace(at), ...gateway, ...others])])
   const deployment =
     istiod === undefined
       ? undefined

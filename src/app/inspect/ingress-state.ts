@@ -1,17 +1,19 @@
 import { isDeepStrictEqual } from 'node:util'
-import { INGRESS, ingressNamespace } from '../../domain/installation.ts'
-import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
+import { INGRESS, INGRESS_PORT, ingressNamespace } from '../../domain/installation.ts'
+import { describeRef, refOf } from '../../domain/kube-object.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import { type IngressType, ingressType } from '../../domain/settings.ts'
 import { accessOf, accessRef, type DeveloperAccess } from '../../domain/stack/developer-access.ts'
-import { INJECTED } from '../../domain/stack/developer-ingress.ts'
+import { passedNames } from '../../domain/stack/developer-ingress.ts'
+import { developerGateway } from '../../domain/stack/gateway-admission.ts'
+import { injectedInto } from '../../domain/stack/gateway-workload.ts'
 import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
 import type { Ports } from '../../ports.ts'
 import { developerAccess } from '../cluster/developer-access.ts'
-import { foreignToDevelopers, gatewayFaults } from '../cluster/gateway.ts'
+import { foreignToOwn, gatewayFaults } from '../cluster/gateway.ts'
 import type { Installed } from '../cluster/installed.ts'
 import { authorityOf, trustDomainOf } from '../cluster/mesh.ts'
-import { ingressPods } from '../cluster/proxy.ts'
+import { gatewayPods } from '../cluster/proxy.ts'
 import { type PodState, podState } from './pod-state.ts'
 import type { Problems } from './problems.ts'
 
@@ -30,9 +32,12 @@ export async function ingressState(
   problems: Problems,
 ): Promise<IngressState> {
   const { at, settings } = installed
-  const [pods, published] = await Promise.all([ingressPods(ports, at), publishedAccess(ports, installed)])
+  const [pods, published] = await Promise.all([
+    gatewayPods(ports, developerGateway(at)),
+    publishedAccess(ports, installed),
+  ])
   if (!pods.some(isReady)) problems.say("the developers' gateway has no ready pod", 'regctl up')
-  for (const gateway of (await foreignToDevelopers(ports, at)).attached) {
+  for (const gateway of (await foreignToOwn(ports, developerGateway(at))).attached) {
     const { name, namespace } = gateway.metadata
     problems.say(
       `${describeRef(refOf(gateway))} attaches to the developers' gateway and can open any Service by it`,
@@ -55,7 +60,7 @@ async function againstMesh(
   problems: Problems,
 ): Promise<DeveloperAccess | undefined> {
   const authority = authorityOf(template)
-  for (const fault of await gatewayFaults(ports, at, authority))
+  for (const fault of await gatewayFaults(ports, developerGateway(at), INGRESS_PORT, passedNames(at, authority)))
     problems.say(`the developers' gateway: ${fault}`, 'kubectl get gateways.networking.istio.io -A')
   const mesh = { proxy: template, authority, trustDomain: trustDomainOf(template) }
   const now = await problems.asked(() => developerAccess(ports, at, settings, mesh))
@@ -76,9 +81,4 @@ async function againstMesh(
 async function publishedAccess({ kube }: Ports, { at }: Installed): Promise<DeveloperAccess | undefined> {
   const found = await kube.get(accessRef(at))
   return found === undefined ? undefined : accessOf(found)
-}
-
-function injectedInto(deployment: KubeObject): string | undefined {
-  const { template } = deployment.spec as { template: { metadata?: { annotations?: Record<string, string> } } }
-  return template.metadata?.annotations?.[INJECTED]
 }

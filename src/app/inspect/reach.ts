@@ -1,12 +1,12 @@
 import type { V1Deployment, V1Pod } from '@kubernetes/client-node'
-import { type Installation, ingressNamespace, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
+import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import { belongsTo } from '../../domain/ownership.ts'
 import { subjectsWith } from '../../domain/rbac-reach.ts'
 import { selects } from '../../domain/selection.ts'
-import { gatewayLabels } from '../../domain/stack/gateway-admission.ts'
+import { developerGateway, exposingGateway, gatewayLabels } from '../../domain/stack/gateway-admission.ts'
 import type { Ports } from '../../ports.ts'
-import { ingressPods, nodeProxyPods, registryPods } from '../cluster/proxy.ts'
+import { gatewayPods, nodeProxyPods, registryPods } from '../cluster/proxy.ts'
 
 type Proxies = { readonly home: string; readonly labels: readonly Readonly<Record<string, string>>[] }
 
@@ -22,21 +22,25 @@ export async function foreignReach(
   rootNamespace: string,
 ): Promise<{ readonly allows: readonly string[]; readonly filters: readonly string[] }> {
   const { kube } = ports
+  const own = [...(at.developers === true ? [developerGateway(at)] : []), exposingGateway(at)]
   const [policies, filters, pods, proxies, gateways] = await Promise.all([
     kube.list({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' }),
     kube.list({ apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' }),
     registryPods(ports, at),
     nodeProxyPods(ports, at),
-    ingressPods(ports, at),
+    Promise.all(own.map((one) => gatewayPods(ports, one))),
   ])
   const reaching = (object: KubeObject, of: Proxies) =>
     !belongsTo(at, object) &&
     [rootNamespace, of.home].includes(object.metadata.namespace ?? '') &&
     of.labels.some((labels) => selects(object, labels))
   const registry = proxiesOf(at.namespace, pods, { app: REGISTRY })
-  const gateway = proxiesOf(ingressNamespace(at), gateways, gatewayLabels)
   const nodes = proxiesOf(nodeNamespace(at), proxies, { app: NODE_PROXY })
-  const homes = [registry, nodes, ...(at.developers === true ? [gateway] : [])]
+  const homes = [
+    registry,
+    nodes,
+    ...own.map((one, index) => proxiesOf(one.namespace, gateways[index] ?? [], gatewayLabels(one))),
+  ]
   const isAllow = (object: KubeObject) =>
     ['ALLOW', undefined].includes((object.spec as { action?: string } | undefined)?.action)
   return {

@@ -3,6 +3,7 @@ import type { ActiveConfig } from '../../domain/envoy/active-config.ts'
 import { NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { expectations, outlivedExpectations } from '../../domain/policy/expectation.ts'
+import type { Exposure } from '../../domain/policy/exposure.ts'
 import { FENCE, outlived } from '../../domain/policy/fence.ts'
 import type { Grant } from '../../domain/policy/grant.ts'
 import { isReady } from '../../domain/ready-pods.ts'
@@ -13,10 +14,12 @@ import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { proxyTemplate, trustDomainOf } from '../cluster/mesh.ts'
 import { nodeProxyPods, proxyConfig, registryPods } from '../cluster/proxy.ts'
+import { readExposures } from '../expose/exposures.ts'
 import { readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { openPorts, type PortState } from '../open-ports/list.ts'
 import { diagnose } from './diagnose.ts'
+import { type ExposureState, exposureStates } from './exposure-state.ts'
 import { type IngressState, ingressState } from './ingress-state.ts'
 import { type PodState, podState } from './pod-state.ts'
 import { type Problem, Problems } from './problems.ts'
@@ -33,6 +36,7 @@ export type Status = {
   readonly developerIngress: IngressState | null
   /** Ports of the nodes that gateways serve, besides the registry's. */
   readonly openPorts: readonly PortState[]
+  readonly exposures: readonly ExposureState[]
   readonly grants: readonly Grant[]
   readonly storage: StorageUse
   readonly versions: { readonly kubernetes: string; readonly proxy: string }
@@ -44,17 +48,25 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
   const { kube } = ports
   const installed = await requireInstalled(kube, namespace)
   const { at, settings } = installed
-  const [pods, proxies, nodes, grants, version] = await Promise.all([
+  const [pods, proxies, nodes, grants, exposures, version] = await Promise.all([
     registryPods(ports, at),
     nodeProxyPods(ports, at),
     kube.list({ apiVersion: 'v1', kind: 'Node' }) as Promise<readonly unknown[]>,
     readGrants(kube, at),
+    readExposures(kube, at),
     kube.version(),
   ])
   const byNode = new Map(proxies.map((pod) => [pod.spec?.nodeName ?? '', pod]))
   const problems = new Problems()
   const template = await problems.asked(() => proxyTemplate(ports, at, settings.revision))
-  await problemsOf(ports, at, template, grants, { pods, proxies, nodes: nodes as readonly V1Node[] }, problems)
+  await problemsOf(
+    ports,
+    at,
+    template,
+    { grants, exposures },
+    { pods, proxies, nodes: nodes as readonly V1Node[] },
+    problems,
+  )
   const opened = await problems.asked(() => openPorts(ports, at))
   for (const { what, fix } of opened?.problems ?? []) problems.say(what, fix)
   const ready = pods.find(isReady)
@@ -69,6 +81,7 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
     }),
     developerIngress: at.developers === true ? await ingressState(ports, installed, template, problems) : null,
     openPorts: opened?.ports ?? [],
+    exposures: await exposureStates(ports, installed, exposures, template, problems),
     grants,
     storage: await storageUse(ports, at, settings, ready),
     versions: { kubernetes: version.gitVersion, proxy: proxies[0]?.spec?.containers[0]?.image ?? 'none' },
@@ -82,7 +95,7 @@ async function problemsOf(
   ports: Ports,
   at: Installed['at'],
   template: ProxyTemplate | undefined,
-  grants: readonly Grant[],
+  { grants, exposures }: { readonly grants: readonly Grant[]; readonly exposures: readonly Exposure[] },
   seen: Seen,
   problems: Problems,
 ): Promise<void> {
@@ -95,10 +108,10 @@ async function problemsOf(
       say(`node ${name} has no ready proxy, so it cannot pull`, `kubectl get pods -n ${nodeNamespace(at)} -o wide`)
   }
   const live = await ports.kube.get({ ...POLICY, namespace: at.namespace, name: FENCE })
-  const past = live === undefined ? [] : outlived(at, live, grants)
+  const past = live === undefined ? [] : outlived(at, live, grants, exposures)
   if (template !== undefined && seen.pods.some(isReady)) {
     const domain = trustDomainOf(template)
-    const wanted = [...expectations(at, domain, grants), ...outlivedExpectations(at, domain, past)]
+    const wanted = [...expectations(at, domain, grants, exposures), ...outlivedExpectations(at, domain, past)]
     await problems.asked(() => prove(ports, at, async () => wanted, 0))
   }
   for (const pod of seen.proxies) {

@@ -1,8 +1,9 @@
 import { describeRef, refOf } from '../../domain/kube-object.ts'
 import { isDeveloper } from '../../domain/policy/grant.ts'
+import { developerGateway } from '../../domain/stack/gateway-admission.ts'
 import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
-import { foreignToDevelopers } from '../cluster/gateway.ts'
+import { foreignToOwn } from '../cluster/gateway.ts'
 import type { InstallPlan } from './install-plan.ts'
 
 /** What must hold before developers get a way in, and what they lose with it. */
@@ -11,7 +12,7 @@ export async function checkIngress(ports: Ports, plan: InstallPlan): Promise<voi
   if (plan.at.developers === true) {
     checkAuthority(plan)
     await checkGateways(ports, plan)
-  } else if (developers.length > 0) {
+  } else if (plan.at.outside !== true && developers.length > 0) {
     const names = [...new Set(developers.map(({ developer }) => developer))].join(', ')
     ports.report.warn(`The grants of ${names} lead nowhere without the developers' gateway; regctl revoke ends them`)
   }
@@ -29,7 +30,7 @@ function checkAuthority({ mesh: { authority } }: InstallPlan): void {
 
 /** The admission policy asks whoever makes a Gateway from now on; those that exist it never asks. */
 async function checkGateways(ports: Ports, { at, mesh }: InstallPlan): Promise<void> {
-  const { attached, refused } = await foreignToDevelopers(ports, at)
+  const { attached, refused } = await foreignToOwn(ports, developerGateway(at))
   const named = (objects: typeof attached) => objects.map((object) => describeRef(refOf(object))).join(', ')
   if (attached.length > 0)
     throw conflictError(

@@ -1,5 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
+import { INGRESS_PORT } from '../../domain/installation.ts'
 import { accessObject } from '../../domain/stack/developer-access.ts'
+import { passedNames } from '../../domain/stack/developer-ingress.ts'
+import { developerGateway } from '../../domain/stack/gateway-admission.ts'
 import { clusterError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { developerAccess } from '../cluster/developer-access.ts'
@@ -48,7 +51,7 @@ async function whereItIs(ports: Ports, plan: InstallPlan, note: (text: string) =
 export async function proveIngress(ports: Ports, { at, mesh }: InstallPlan, timeoutMs: number): Promise<void> {
   const deadline = ports.clock.now() + timeoutMs
   for (;;) {
-    const faults = await gatewayFaults(ports, at, mesh.authority)
+    const faults = await gatewayFaults(ports, developerGateway(at), INGRESS_PORT, passedNames(at, mesh.authority))
     if (faults.length === 0) return
     if (ports.clock.now() >= deadline)
       throw clusterError('GATEWAY_NOT_PROVEN', `the developers' gateway is not as it should be: ${faults.join('; ')}`, {

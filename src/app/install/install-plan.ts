@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { V1PersistentVolumeClaim } from '@kubernetes/client-node'
-import { type Installation, ingressNamespace, ownerLabels } from '../../domain/installation.ts'
+import { exposeNamespace, type Installation, ingressNamespace, ownerLabels } from '../../domain/installation.ts'
 import { type KubeObject, type OwnerReference, refKey, refOf } from '../../domain/kube-object.ts'
 import { PORT_SET_LABEL } from '../../domain/open-ports/place.ts'
 import { setObjects } from '../../domain/open-ports/set-objects.ts'
@@ -15,13 +15,14 @@ import {
   type Settings,
 } from '../../domain/settings.ts'
 import type { MeshFacts } from '../../domain/stack/mesh-facts.ts'
-import { isOwnNamespace, stack } from '../../domain/stack/stack.ts'
+import { type Exposed, isOwnNamespace, stack } from '../../domain/stack/stack.ts'
 import { conflictError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { developerAccess } from '../cluster/developer-access.ts'
 import { allInstalled } from '../cluster/installed.ts'
 import { meshFacts } from '../cluster/mesh.ts'
 import { isOurs, liveObjects, ownedObjects } from '../cluster/ownership.ts'
+import { exposedBy, readExposures } from '../expose/exposures.ts'
 import { namespaceRef, ownerOf, readGrants } from '../grant/grants.ts'
 import { readSets } from '../open-ports/ledger.ts'
 import { makingOf } from '../open-ports/making.ts'
@@ -31,6 +32,7 @@ export type InstallPlan = {
   readonly settings: Settings
   readonly mesh: MeshFacts & { readonly trustDomain: string }
   readonly grants: readonly Grant[]
+  readonly exposed: Exposed
   /** What to apply, in order. */
   readonly wanted: readonly KubeObject[]
   /** What an older regctl made and this one does not want. */
@@ -62,23 +64,38 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
   // After a `down` only the data is left to lose; the port is free again.
   if (before !== undefined) checkChange(kept === undefined ? { ...before, port: settings.port } : before, settings)
   const mesh = await meshFacts(ports, namespace, settings)
-  const at = installationOf(namespace, settings, mesh.clusterDomain)
+  const exposed = {
+    exposures: kept === undefined ? [] : await readExposures(kube, { namespace }),
+    type: await exposedBy(kube, { namespace }),
+  }
+  const at = installationOf(namespace, settings, mesh.clusterDomain, exposed.exposures)
   const grants = kept === undefined ? [] : await readGrants(kube, at)
   const shipped = {
     registry: await ports.assets.manifests('registry.yaml'),
     nodeProxy: await ports.assets.manifests('node-proxy.yaml'),
     developerIngress: await ports.assets.manifests('developer-ingress.yaml'),
+    gateway: await ports.assets.manifests('gateway.yaml'),
   }
   const access = at.developers === true ? await developerAccess(ports, at, settings, mesh) : undefined
   const sets = kept === undefined ? [] : await readSets(kube, at)
   const { injection, admissionPolicies } = makingOf(mesh, settings.revision)
   const wanted = [
-    ...stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants), access),
+    ...stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants), access, exposed),
     ...sets.flatMap((set) => setObjects(at, set, injection, admissionPolicies)),
   ]
   const live = await liveObjects(kube, at, wanted)
   const { changes, comparedLocally } = await compare(kube, at, wanted, live)
-  return { at, settings, mesh, grants, wanted, surplus: await surplusOf(kube, at, wanted), changes, comparedLocally }
+  return {
+    at,
+    settings,
+    mesh,
+    grants,
+    exposed,
+    wanted,
+    surplus: await surplusOf(kube, at, wanted),
+    changes,
+    comparedLocally,
+  }
 }
 
 /** What the volume that a `down` left says of the settings; undefined where there is none. */
@@ -130,7 +147,7 @@ async function ownersOf(kube: Kube, grants: readonly Grant[]): Promise<ReadonlyM
 const KEPT = new Set(['Secret', 'PersistentVolumeClaim'])
 
 const isKept = (at: Installation, { kind, metadata: { name } }: KubeObject): boolean =>
-  KEPT.has(kind) || (kind === 'Namespace' && name !== ingressNamespace(at))
+  KEPT.has(kind) || (kind === 'Namespace' && ![ingressNamespace(at), exposeNamespace(at)].includes(name))
 
 /** What belongs to a grant goes by `revoke` alone, what belongs to open ports by `close-port`. */
 const GOES_BY_ITSELF = [GRANT_LABEL, PORT_SET_LABEL]

@@ -3,9 +3,12 @@ import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts
 import { setOf } from '../../domain/open-ports/place.ts'
 import type { Change } from '../../domain/plan.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
+import { isOnOwnGateway } from '../../domain/policy/exposure.ts'
+import { developerGateway, exposingGateway, type OwnGateway } from '../../domain/stack/gateway-admission.ts'
 import { STATE } from '../../domain/stack/stack.ts'
 import { clusterError, RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
+import { readExposures } from '../expose/exposures.ts'
 import { namespaceRef, readGrants, settleFences } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { readSets } from '../open-ports/ledger.ts'
@@ -15,9 +18,9 @@ import { keepAcceptedFilters } from './filter-rollback.ts'
 import { proveIngress, publishAccess } from './ingress.ts'
 import { type InstallPlan, keepHttpSecret } from './install-plan.ts'
 import { preflight } from './preflight.ts'
+import { prune } from './prune.ts'
 import { waitReady } from './rollout.ts'
 import { selfTest } from './self-test.ts'
-import { foreignObjects, namespacesGone } from './uninstall.ts'
 
 export type InstallOptions = { readonly wait: boolean; readonly timeoutMs: number }
 
@@ -49,10 +52,10 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
   const deadline = ports.clock.now() + options.timeoutMs
   if (options.wait)
     await report.step('Wait for the registry and a proxy on every node', (note) =>
-      waitReady(ports, plan.at, options.timeoutMs, note),
+      waitReady(ports, plan.at, ownGateways(plan), options.timeoutMs, note),
     )
   // Not before the new pods are there: what goes may have protected the old ones.
-  const removed = options.wait ? await prune(ports, plan, options.timeoutMs) : leave(ports, plan)
+  const removed = options.wait ? await prune(ports, plan.at, plan.surplus, options.timeoutMs) : leave(ports, plan)
   if (options.wait) await publishAccess(ports, plan)
   if (options.wait) await verify(ports, plan, deadline)
   return {
@@ -66,6 +69,11 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
 
 const changeText = (change: Change): string =>
   `${describeRef(change.ref)} ${change.action === 'create' ? 'created' : 'changed'}`
+
+const ownGateways = ({ at, exposed: { exposures } }: InstallPlan): readonly OwnGateway[] => [
+  ...(at.developers === true ? [developerGateway(at)] : []),
+  ...(exposures.some(isOnOwnGateway) ? [exposingGateway(at)] : []),
+]
 
 async function applyAll(
   ports: Ports,
@@ -119,27 +127,6 @@ async function settlePorts({ kube, report }: Ports, { at, settings, mesh }: Inst
   })
 }
 
-async function prune(ports: Ports, plan: InstallPlan, timeoutMs: number): Promise<readonly string[]> {
-  const removed: string[] = []
-  const isRule = (object: KubeObject) => object.apiVersion.startsWith('admissionregistration')
-  // What serves goes first, then its namespace, and what protects it while it ends last.
-  const inOrder = [...plan.surplus].reverse().sort((one, other) => Number(isRule(one)) - Number(isRule(other)))
-  for (const object of inOrder) {
-    if (object.kind === 'Namespace' && !(await isEmpty(ports, plan, object.metadata.name))) continue
-    await ports.kube.remove(refOf(object))
-    removed.push(describeRef(refOf(object)))
-    if (object.kind === 'Namespace') await namespacesGone(ports, [object.metadata.name], removed, timeoutMs)
-  }
-  return removed
-}
-
-async function isEmpty({ kube, report }: Ports, { at }: InstallPlan, namespace: string): Promise<boolean> {
-  const left = await foreignObjects(kube, at, [namespace])
-  if (left.length === 0) return true
-  report.warn(`Left: Namespace ${namespace}, which holds ${left.map(describeRef).join(', ')}`)
-  return false
-}
-
 function leave({ report }: Ports, { surplus }: InstallPlan): readonly string[] {
   const left = surplus.map((object) => describeRef(refOf(object))).join(', ')
   if (left !== '') report.warn(`Left until a later up waits for the new pods: ${left}`)
@@ -154,7 +141,13 @@ async function verify(ports: Ports, plan: InstallPlan, deadline: number): Promis
     const proven = await prove(
       ports,
       plan.at,
-      async () => expectations(plan.at, plan.mesh.trustDomain, await readGrants(ports.kube, plan.at)),
+      async () => {
+        const [grants, exposures] = await Promise.all([
+          readGrants(ports.kube, plan.at),
+          readExposures(ports.kube, plan.at),
+        ])
+        return expectations(plan.at, plan.mesh.trustDomain, grants, exposures)
+      },
       Math.min(left(), 30_000),
     )
     if (proven === 0) throw clusterError('NO_REGISTRY', 'the registry has no ready pod to prove the policies in')

@@ -1,12 +1,6 @@
 import type { V1DaemonSet, V1Deployment } from '@kubernetes/client-node'
-import {
-  INGRESS,
-  type Installation,
-  ingressNamespace,
-  NODE_PROXY,
-  nodeNamespace,
-  REGISTRY,
-} from '../../domain/installation.ts'
+import { type Installation, NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
+import type { OwnGateway } from '../../domain/stack/gateway-admission.ts'
 import { clusterError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { diagnose } from '../inspect/diagnose.ts'
@@ -41,26 +35,49 @@ async function nodesProgress({ kube }: Ports, at: Installation): Promise<Progres
 /** Longer than a start takes where the images are there. */
 const TELL_AFTER_MS = 15_000
 
-/**
- * Waits until the registry, a proxy on every node and the developers' gateway are ready.
- * @throws cluster error NOT_READY that says which pod, why, and what its events and last log lines are
- */
-export async function waitReady(
+type Watched = (ports: Ports) => Promise<Progress>
+
+export const gatewayProgress =
+  ({ namespace, name, title }: OwnGateway): Watched =>
+  (ports) =>
+    deploymentProgress(ports, namespace, name, title)
+
+/** Waits until the registry, a proxy on every node and the gateways are ready. */
+export const waitReady = (
   ports: Ports,
   at: Installation,
+  gateways: readonly OwnGateway[],
   timeoutMs: number,
   note: (text: string) => void,
+): Promise<void> =>
+  waitFor(
+    ports,
+    at,
+    [
+      () => deploymentProgress(ports, at.namespace, REGISTRY, 'registry'),
+      () => nodesProgress(ports, at),
+      ...gateways.map(gatewayProgress),
+    ],
+    timeoutMs,
+    note,
+  )
+
+/**
+ * Waits until all of it is ready.
+ * @throws cluster error NOT_READY that says which pod, why, and what its events and last log lines are
+ */
+export async function waitFor(
+  ports: Ports,
+  at: Installation,
+  watched: readonly Watched[],
+  timeoutMs: number,
+  note: (text: string) => void,
+  again = 'regctl up --timeout 10m',
 ): Promise<void> {
   const started = ports.clock.now()
   const deadline = started + timeoutMs
   for (;;) {
-    const progress = await Promise.all([
-      deploymentProgress(ports, at.namespace, REGISTRY, 'registry'),
-      nodesProgress(ports, at),
-      ...(at.developers === true
-        ? [deploymentProgress(ports, ingressNamespace(at), INGRESS, 'developer gateway')]
-        : []),
-    ])
+    const progress = await Promise.all(watched.map((one) => one(ports)))
     const text = progress.map((one) => one.text).join(', ')
     if (progress.every(({ done }) => done)) return note(text)
     // What lasts is seldom a matter of waiting longer, so it is told before the deadline.
@@ -79,7 +96,7 @@ export async function waitReady(
         {
           suggestions: [
             ...new Set(findings.map(({ fix }) => fix)),
-            'regctl up --timeout 10m, to wait longer; what is applied stays and can be continued',
+            `${again}, to wait longer; what is applied stays and can be continued`,
           ],
           details: { findings: findings.map(({ object, why }) => `${object}: ${why}`) },
         },

@@ -8,6 +8,8 @@ import {
   servingPorts,
 } from '../installation.ts'
 import { isWithin } from '../repository.ts'
+import type { Exposure } from './exposure.ts'
+import { exposureExpectations } from './exposure-expectation.ts'
 import { type Grant, grantPort, isDeveloper } from './grant.ts'
 import { spiffeId } from './identity.ts'
 
@@ -22,8 +24,13 @@ const PROBE = 'REGCTL-PROBE'
 
 type Ask = (principal: string, method: string, path: string, port: number) => Request
 
-/** The whole matrix for these grants: what each grantee may and may not, what nodes and strangers may not. */
-export function expectations(at: Installation, trustDomain: string, grants: readonly Grant[]): readonly Expectation[] {
+/** The whole matrix for these grants: what each grantee may and may not, what nodes, strangers and gateways may not. */
+export function expectations(
+  at: Installation,
+  trustDomain: string,
+  grants: readonly Grant[],
+  exposures: readonly Exposure[] = [],
+): readonly Expectation[] {
   const ask: Ask = (principal, method, path, port) => ({
     principal,
     method,
@@ -47,6 +54,7 @@ export function expectations(at: Installation, trustDomain: string, grants: read
     ...nothingAt(at, ask, developerPort(at), node, 'nodes'),
     ...nothingAt(at, ask, developerPort(at), stranger, 'strangers'),
     ...grants.flatMap((grant) => grantExpectations(at, grant, trustDomain, grants, ask)),
+    ...exposureExpectations(at, trustDomain, exposures),
   ].filter(({ request: { port } }) => serves(at, port))
 }
 

@@ -1,6 +1,7 @@
 import { developerPort, type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { authorizationPolicy, type Rule, type Spec } from './authorization-policy.ts'
+import { type Exposure, exposureRules, principalsIn } from './exposure.ts'
 import { GRANT_LABEL, type Grant, grantPort, isDeveloper, LISTINGS, READ, WRITE, writePaths } from './grant.ts'
 import { principalOf } from './identity.ts'
 
@@ -36,23 +37,30 @@ export function readNodes(at: Installation): KubeObject {
 const principalsOf = (grants: readonly Grant[]): readonly string[] => [...new Set(grants.map(principalOf))].sort()
 
 /** Who is no stranger at the builders' port. */
-const knownTo = (at: Installation, grants: readonly Grant[]): readonly string[] =>
-  [...new Set([nodePrincipal(at), ...principalsOf(grants.filter((grant) => !isDeveloper(grant)))])].sort()
+const knownTo = (at: Installation, grants: readonly Grant[], exposures: readonly Exposure[]): readonly string[] => {
+  const builders = principalsOf(grants.filter((grant) => !isDeveloper(grant)))
+  return [...new Set([nodePrincipal(at), ...builders, ...principalsIn(exposures)])].sort()
+}
 
 /**
  * The DENY that holds whatever somebody else allows, in the mesh's root namespace too: DENY comes before ALLOW.
  * Strangers get nothing, nodes never write, nobody reads the catalog or deletes; developers and builders get nothing
- * by each other's port. `ports` stands in every rule because on a TCP chain Istio drops the HTTP conditions of a DENY and
+ * by each other's port, and gateways get what they expose. `ports` stands in every rule because on a TCP chain Istio drops the HTTP conditions of a DENY and
  * would widen it to all ports. The developers' port is fenced before it exists, so that it never serves without.
  */
-export function fence(at: Installation, grants: readonly Grant[], resourceVersion?: string): KubeObject {
+export function fence(
+  at: Installation,
+  grants: readonly Grant[],
+  exposures: readonly Exposure[] = [],
+  resourceVersion?: string,
+): KubeObject {
   const [ports, theirs] = [[String(at.port)], [String(developerPort(at))]]
   const developers = principalsOf(grants.filter(isDeveloper))
   const nodes = [{ source: { principals: [nodePrincipal(at)] } }]
   const policy = authorizationPolicy(at, FENCE, {
     action: 'DENY',
     rules: [
-      { from: [{ source: { notPrincipals: knownTo(at, grants) } }], to: [{ operation: { ports } }] },
+      { from: [{ source: { notPrincipals: knownTo(at, grants, exposures) } }], to: [{ operation: { ports } }] },
       {
         // Without a developer the port is nobody's.
         ...(developers.length === 0 ? {} : { from: [{ source: { notPrincipals: developers } }] }),
@@ -70,6 +78,7 @@ export function fence(at: Installation, grants: readonly Grant[], resourceVersio
           { operation: { ports, paths: LISTINGS } },
         ],
       },
+      ...exposureRules(at, exposures),
       {
         to: [
           { operation: { ports: [...ports, ...theirs], paths: ['/v2/_catalog*'] } },
@@ -117,8 +126,13 @@ export function namespaceFence(
 }
 
 /** Principals a fence takes for grantees though their grants are gone, as after a granted namespace was deleted. */
-export function outlived(at: Installation, live: KubeObject, grants: readonly Grant[]): readonly string[] {
-  const known = new Set([...knownTo(at, grants), ...principalsOf(grants)])
+export function outlived(
+  at: Installation,
+  live: KubeObject,
+  grants: readonly Grant[],
+  exposures: readonly Exposure[] = [],
+): readonly string[] {
+  const known = new Set([...knownTo(at, grants, exposures), ...principalsOf(grants)])
   const rules = (live.spec as Partial<Spec> | undefined)?.rules ?? []
   return rules
     .flatMap(({ from = [] }) => from.flatMap(({ source }) => source.notPrincipals ?? []))

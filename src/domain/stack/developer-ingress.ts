@@ -1,5 +1,5 @@
-import type { V1Deployment, V1Service } from '@kubernetes/client-node'
 import {
+  DEVELOPERS,
   developerHost,
   developerPort,
   INGRESS,
@@ -10,10 +10,10 @@ import {
 } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { developerRoles } from '../policy/developer.ts'
-import { type IngressType, ingressType, type Settings } from '../settings.ts'
+import { ingressType, type Settings } from '../settings.ts'
 import { accessObject, type DeveloperAccess, registrySni } from './developer-access.ts'
-import { developersGateway, gatewayLabels, gatewayPolicy } from './gateway-admission.ts'
-import { injectionLabel } from './injection.ts'
+import { developerGateway, gatewayLabels, gatewayPolicy } from './gateway-admission.ts'
+import { gatewayWorkload } from './gateway-workload.ts'
 import { mutualTls } from './mesh.ts'
 import type { MeshFacts } from './mesh-facts.ts'
 import { placed } from './registry.ts'
@@ -23,15 +23,17 @@ export function developerIngress(
   at: Installation,
   settings: Settings,
   mesh: Pick<MeshFacts, 'authority' | 'admissionPolicies' | 'proxy'>,
+  /** The objects of assets/manifests/gateway.yaml. */
   shipped: readonly KubeObject[],
   access: DeveloperAccess,
 ): readonly KubeObject[] {
-  const type = ingressType(settings)
+  const own = developerGateway(at)
+  const { revision } = settings
+  const reach = { type: ingressType(settings), port: INGRESS_PORT, podPort: INGRESS_PORT, revision }
   return [
-    ...shipped.map((object) => placed(at, object)).map((object) => shaped(object, at, settings, mesh, type)),
+    ...gatewayWorkload(at, own, reach, mesh, shipped),
     ...developerRoles(at),
-    ...(mesh.admissionPolicies ? gatewayPolicy(at, developersGateway(at)) : []),
-    mutualTls(at, developerHost(at)),
+    ...(mesh.admissionPolicies ? gatewayPolicy(at, own) : []),
     gateway(at, mesh.authority),
     authorityRoute(at, mesh.authority),
     authorityAsItIs(at, mesh.authority),
@@ -39,85 +41,18 @@ export function developerIngress(
   ]
 }
 
-function shaped(
-  object: KubeObject,
-  at: Installation,
-  settings: Settings,
-  mesh: Pick<MeshFacts, 'proxy'>,
-  type: IngressType,
-): KubeObject {
-  const { metadata } = object
-  switch (object.kind) {
-    case 'Namespace': {
-      // PodSecurity's lower levels forbid host ports.
-      const level = type === 'HostPort' ? 'privileged' : 'restricted'
-      return { ...object, metadata: { ...metadata, labels: { ...metadata.labels, [ENFORCE]: level } } }
-    }
-    case 'Service':
-      return metadata.name === INGRESS ? gatewayService(object, type) : developersService(object, at)
-    case 'Deployment':
-      return deployment(object, settings, mesh, type)
-    default:
-      return object
-  }
-}
-
-const ENFORCE = 'pod-security.kubernetes.io/enforce'
+/** What leads to the port of the registry's proxy for those outside; of assets/manifests/developer-ingress.yaml. */
+export const outsidePort = (at: Installation, shipped: readonly KubeObject[]): readonly KubeObject[] => [
+  ...shipped.map((object) => placed(at, object)).map((object) => developersService(object, at)),
+  mutualTls(at, developerHost(at)),
+]
 
 function developersService(object: KubeObject, at: Installation): KubeObject {
+  if (object.metadata.name !== DEVELOPERS) return object
   const port = developerPort(at)
-  const spec = object.spec as V1Service['spec']
-  return { ...object, spec: { ...spec, ports: spec?.ports?.map((one) => ({ ...one, port, targetPort: port })) } }
+  const spec = object.spec as { readonly ports: readonly object[] }
+  return { ...object, spec: { ...spec, ports: spec.ports.map((one) => ({ ...one, port, targetPort: port })) } }
 }
-
-const gatewayService = (object: KubeObject, type: IngressType): KubeObject => ({
-  ...object,
-  spec: { ...(object.spec as object), type: type === 'HostPort' ? 'ClusterIP' : type },
-})
-
-function deployment(
-  object: KubeObject,
-  settings: Settings,
-  mesh: Pick<MeshFacts, 'proxy'>,
-  type: IngressType,
-): KubeObject {
-  const spec = object.spec as NonNullable<V1Deployment['spec']>
-  const { metadata, spec: pod } = spec.template
-  if (pod === undefined) throw new Error('assets/manifests/developer-ingress.yaml: the Deployment has no pod')
-  const hostPort = type === 'HostPort' ? { hostPort: INGRESS_PORT } : {}
-  return {
-    ...object,
-    spec: {
-      ...spec,
-      // The old pod holds the node's port until it is gone.
-      ...(type === 'HostPort'
-        ? { strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } }
-        : {}),
-      template: {
-        metadata: {
-          ...metadata,
-          labels: {
-            ...metadata?.labels,
-            ...gatewayLabels,
-            ...(settings.revision === undefined ? {} : injectionLabel(settings.revision)),
-          },
-          // The image comes by injection: what changes here with the mesh makes the pods anew.
-          annotations: { ...metadata?.annotations, [INJECTED]: mesh.proxy.container.image ?? '' },
-        },
-        spec: {
-          ...pod,
-          containers: pod.containers.map((container) => ({
-            ...container,
-            ports: container.ports?.map((port) => ({ ...port, ...hostPort })),
-          })),
-        },
-      },
-    },
-  } as unknown as KubeObject
-}
-
-/** What the mesh injected when `up` ran last. */
-export const INJECTED = 'regctl.dev/proxy'
 
 const meta = (at: Installation, name: string) => ({
   name,
@@ -137,7 +72,7 @@ function gateway(at: Installation, { host }: MeshFacts['authority']): KubeObject
     kind: 'Gateway',
     metadata: meta(at, INGRESS),
     spec: {
-      selector: gatewayLabels,
+      selector: gatewayLabels(developerGateway(at)),
       servers: [
         server('tls-registry', 'AUTO_PASSTHROUGH', developerHost(at)),
         server('tls-authority', 'PASSTHROUGH', host),

@@ -6,6 +6,7 @@ import {
   ownerLabels,
   REGISTRY,
   serviceHost,
+  servingPorts,
 } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 
@@ -83,7 +84,9 @@ export function refusalBody(at: Installation): KubeObject {
   const command = 'regctl grant NAMESPACE REPOSITORY'
   return envoyFilter(at, 'refusal-body', at.namespace, REGISTRY, [
     // The first mapper that fits answers, and patches of one filter chain add up in this order.
-    ...(at.developers === true ? [onRegistryHttp(replies(`${command} --developer user:NAME`), developerPort(at))] : []),
+    ...(servingPorts(at).length > 1
+      ? [onRegistryHttp(replies(`${command} --developer user:NAME`), developerPort(at))]
+      : []),
     onRegistryHttp(replies(command)),
   ])
 }

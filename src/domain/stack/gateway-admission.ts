@@ -1,4 +1,4 @@
-import { INGRESS, type Installation, ingressNamespace } from '../installation.ts'
+import { EXPOSE, exposeNamespace, INGRESS, type Installation, ingressNamespace } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { denying } from './admission-policy.ts'
 
@@ -15,13 +15,6 @@ const CUSTOMARY = [
   'app.kubernetes.io/component',
 ] as const
 
-/** A gateway's pods carry all of them, so that a selector of somebody else's gateway cannot mean them. */
-export const customaryLabels = (value: string): Readonly<Record<string, string>> =>
-  Object.fromEntries(CUSTOMARY.map((key) => [key, value]))
-
-/** Those of the developers' gateway. */
-export const gatewayLabels: Readonly<Record<string, string>> = customaryLabels(INGRESS)
-
 /** A gateway of ours that only some namespaces' Gateways may attach to. */
 export type GuardedGateway = {
   /** Name of the policy. */
@@ -33,12 +26,38 @@ export type GuardedGateway = {
   readonly what: string
 }
 
-export const developersGateway = (at: Pick<Installation, 'namespace'>): GuardedGateway => ({
-  policy: `regctl-gateways-${at.namespace}`,
-  value: INGRESS,
-  attachable: [ingressNamespace(at)],
-  what: `the registry's developer gateway (namespace ${ingressNamespace(at)})`,
+/** One that an installation has once at most. */
+export type OwnGateway = GuardedGateway & {
+  /** Of its Deployment, Service and service account, and the value of its labels. */
+  readonly name: string
+  readonly namespace: string
+  readonly title: string
+}
+
+type Place = Pick<Installation, 'namespace'>
+
+const own = (name: string, namespace: string, policy: string, title: string): OwnGateway => ({
+  name,
+  namespace,
+  title,
+  policy,
+  value: name,
+  attachable: [namespace],
+  what: `the registry's ${title} (namespace ${namespace})`,
 })
+
+export const developerGateway = (at: Place): OwnGateway =>
+  own(INGRESS, ingressNamespace(at), `regctl-gateways-${at.namespace}`, 'developer gateway')
+
+export const exposingGateway = (at: Place): OwnGateway =>
+  own(EXPOSE, exposeNamespace(at), `regctl-exposing-gateways-${at.namespace}`, 'exposing gateway')
+
+/** A gateway's pods carry all of them, so that a selector of somebody else's gateway cannot mean them. */
+export const customaryLabels = (value: string): Readonly<Record<string, string>> =>
+  Object.fromEntries(CUSTOMARY.map((key) => [key, value]))
+
+export const gatewayLabels = ({ name }: Pick<OwnGateway, 'name'>): Readonly<Record<string, string>> =>
+  customaryLabels(name)
 
 /** Annotations with which istiod marks what it made of Gateway API objects; one of them binds a Gateway whatever its selector says. */
 const INTERNAL = 'internal.istio.io/'

@@ -1,15 +1,24 @@
-import { type Installation, ingressNamespace, nodeNamespace, ownerLabels } from '../installation.ts'
+import {
+  exposeNamespace,
+  type Installation,
+  ingressNamespace,
+  nodeNamespace,
+  ownerLabels,
+  servingPorts,
+} from '../installation.ts'
 import { inApplyOrder } from '../kinds.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { isPortNamespace } from '../open-ports/place.ts'
+import { type Exposure, exposurePolicy } from '../policy/exposure.ts'
 import { fence, namespaceFence, readNodes } from '../policy/fence.ts'
 import { type Grant, grantPolicy } from '../policy/grant.ts'
-import type { Settings } from '../settings.ts'
+import type { IngressType, Settings } from '../settings.ts'
 import { hostPortPolicy } from './admission.ts'
 import { buildNamespaces, contextFirst } from './context-first.ts'
 import type { DeveloperAccess } from './developer-access.ts'
-import { developerIngress } from './developer-ingress.ts'
+import { developerIngress, outsidePort } from './developer-ingress.ts'
 import { nodeListener, pathHardening, refusalBody } from './envoy-filter.ts'
+import { exposing } from './exposure.ts'
 import { localRegistry } from './local-registry.ts'
 import { mutualTls, registrySidecar, strictMtls } from './mesh.ts'
 import type { MeshFacts } from './mesh-facts.ts'
@@ -24,7 +33,12 @@ export type Shipped = {
   readonly registry: readonly KubeObject[]
   readonly nodeProxy: readonly KubeObject[]
   readonly developerIngress: readonly KubeObject[]
+  /** A gateway of our own, whichever. */
+  readonly gateway: readonly KubeObject[]
 }
+
+/** The exposures there are, and how their gateway is reached. */
+export type Exposed = { readonly exposures: readonly Exposure[]; readonly type: IngressType }
 
 /** Everything `up` applies, in order; the same for render, dry run and prune. Secrets are made apart. */
 export function stack(
@@ -37,6 +51,7 @@ export function stack(
   owners: ReadonlyMap<string, OwnerReference>,
   /** What developers have to know; absent without their way in. */
   access: DeveloperAccess | undefined,
+  { exposures, type }: Exposed,
 ): readonly KubeObject[] {
   return inApplyOrder([
     ...registryObjects(at, settings, mesh, shipped.registry),
@@ -53,13 +68,16 @@ export function stack(
     ...(mesh.connectionSettings ? [] : [pathHardening(at)]),
     nodeListener(at),
     readNodes(at),
-    fence(at, grants),
+    fence(at, grants, exposures),
+    ...exposures.map((exposure) => exposurePolicy(at, exposure)),
     ...grants.map((grant) => grantPolicy(at, grant, owners.get(grant.namespace))),
     ...[...new Set(grants.map((grant) => grant.namespace))].map((name) =>
       namespaceFence(at, name, grants, owners.get(name)),
     ),
     nodeProxy(at, mesh.proxy),
-    ...(access === undefined ? [] : developerIngress(at, settings, mesh, shipped.developerIngress, access)),
+    ...(servingPorts(at).length > 1 ? outsidePort(at, shipped.developerIngress) : []),
+    ...(access === undefined ? [] : developerIngress(at, settings, mesh, shipped.gateway, access)),
+    ...exposing(at, { type, revision: settings.revision }, mesh, shipped.gateway, exposures),
   ])
 }
 
@@ -81,6 +99,7 @@ export const namespacesOf = (at: Pick<Installation, 'namespace'>): readonly stri
   at.namespace,
   nodeNamespace(at),
   ingressNamespace(at),
+  exposeNamespace(at),
 ]
 
 /** One of those, or of an open port's gateway. */

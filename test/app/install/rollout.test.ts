@@ -9,7 +9,7 @@ import { failure } from '../failure.ts'
 /** Waits, with what was noted on the way without repetitions. */
 async function wait(cluster: FakeCluster, timeoutMs = 60_000): Promise<readonly string[]> {
   const notes = new Set<string>()
-  await waitReady(cluster.ports, at, timeoutMs, (text) => notes.add(text))
+  await waitReady(cluster.ports, at, [], timeoutMs, (text) => notes.add(text))
   return [...notes]
 }
 

@@ -50,7 +50,7 @@ const none = (values: readonly string[] | undefined, rule: ToRule): readonly Jso
 
 const header = (name: string, string_match: Json): Json => ({ header: { name, string_match } })
 const method = (value: string): Json => header(':method', { exact: value })
-const host = (value: string): Json => header(':authority', { exact: value, ignore_case: true })
+const host = (value: string): Json => header(':authority', { ...wildcard(value), ignore_case: true })
 
 function path(value: string): Json {
   if (value.includes('{'))

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
-import { gatewayLabels, isAdmitted, mayAttach } from '../../../src/domain/stack/gateway-admission.ts'
+import { developerGateway, gatewayLabels, isAdmitted, mayAttach } from '../../../src/domain/stack/gateway-admission.ts'
 
 const gateway = (selector?: Readonly<Record<string, string>>, annotations = {}): KubeObject => ({
   apiVersion: 'networking.istio.io/v1',
@@ -9,7 +9,9 @@ const gateway = (selector?: Readonly<Record<string, string>>, annotations = {}):
   spec: { ...(selector === undefined ? {} : { selector }), servers: [] },
 })
 
-const PODS = [{ ...gatewayLabels, 'pod-template-hash': 'abc', 'topology.kubernetes.io/zone': 'z1' }]
+const OWN = developerGateway({ namespace: 'kube-registry' })
+const LABELS = gatewayLabels(OWN)
+const PODS = [{ ...LABELS, 'pod-template-hash': 'abc', 'topology.kubernetes.io/zone': 'z1' }]
 const OURS = 'registry-ingress'
 
 describe("somebody else's Gateway", () => {
@@ -20,7 +22,7 @@ describe("somebody else's Gateway", () => {
     ['without selector', gateway(), { admitted: false, attaches: true }],
     ['with an empty one', gateway({}), { admitted: false, attaches: true }],
     ['with our label', gateway({ app: OURS }), { admitted: false, attaches: true }],
-    ['with all of them', gateway(gatewayLabels), { admitted: false, attaches: true }],
+    ['with all of them', gateway(LABELS), { admitted: false, attaches: true }],
     ['by a label of theirs alone', gateway({ team: 'a' }), { admitted: false, attaches: false }],
     ['by our label and one of theirs', gateway({ app: OURS, team: 'a' }), { admitted: false, attaches: false }],
     ['by host name', gateway({ 'kubernetes.io/hostname': 'node1' }), { admitted: false, attaches: true }],

@@ -4,6 +4,7 @@ import type { V1Pod } from '@kubernetes/client-node'
 import { shippedAssets } from '../../../src/adapters/assets.ts'
 import type { Installation } from '../../../src/domain/installation.ts'
 import type { KubeObject, OwnerReference } from '../../../src/domain/kube-object.ts'
+import type { Exposure } from '../../../src/domain/policy/exposure.ts'
 import type { Grant } from '../../../src/domain/policy/grant.ts'
 import { DEFAULTS, type Settings } from '../../../src/domain/settings.ts'
 import type { DeveloperAccess } from '../../../src/domain/stack/developer-access.ts'
@@ -18,6 +19,7 @@ export const shipped = {
   registry: await assets.manifests('registry.yaml'),
   nodeProxy: await assets.manifests('node-proxy.yaml'),
   developerIngress: await assets.manifests('developer-ingress.yaml'),
+  gateway: await assets.manifests('gateway.yaml'),
 }
 
 const { spec } = JSON.parse(readFileSync(join(root, 'test/golden/injected-pod.json'), 'utf8')) as V1Pod
@@ -54,6 +56,7 @@ export type Wanted = {
   readonly settings?: Partial<Settings>
   readonly mesh?: Partial<MeshFacts>
   readonly grants?: readonly Grant[]
+  readonly exposures?: readonly Exposure[]
 }
 
 const ownersOf = (grants: readonly Grant[]) =>
@@ -62,11 +65,18 @@ const ownersOf = (grants: readonly Grant[]) =>
   )
 
 /** The whole stack, as usual but for what is said. */
-export function stackWith({ at: place, settings, mesh, grants = [] }: Wanted = {}): readonly KubeObject[] {
+export function stackWith({
+  at: place,
+  settings,
+  mesh,
+  grants = [],
+  exposures = [],
+}: Wanted = {}): readonly KubeObject[] {
   const facts = { ...MESH, ...mesh }
   const all = { ...DEFAULTS, ...settings }
   const home = { ...at, ...place, ...(all.developerIngress === true ? { developers: true as const } : {}) }
-  return stack(home, all, facts, shipped, grants, ownersOf(grants), home.developers === true ? ACCESS : undefined)
+  const access = home.developers === true ? ACCESS : undefined
+  return stack(home, all, facts, shipped, grants, ownersOf(grants), access, { exposures, type: 'LoadBalancer' })
 }
 
 /** The one object of this kind and name. */

@@ -18,6 +18,9 @@ export type Docker = AsyncDisposable & {
   readonly run: (args: readonly string[], options?: RunOptions) => Promise<Run>
 }
 
+/** What it is to take for the machine's own: a file for /etc/hosts, certificates it trusts. */
+export type DockerOptions = { readonly hosts?: string; readonly roots?: string }
+
 const DOCKER = '/usr/bin/docker'
 
 /** What dockerd and its containerd make whatever they are told, the deepest first. */
@@ -31,7 +34,7 @@ const STRAYS = [
  * host's network or none, which is all a registry's client needs. Its mounts are in a namespace that goes with it, and it
  * goes with us however we end.
  */
-export async function startDocker(): Promise<Docker> {
+export async function startDocker({ hosts, roots }: DockerOptions = {}): Promise<Docker> {
   await installPackages({ 'docker.io': '/usr/sbin/dockerd' })
   const directory = await mkdtemp(join(tmpdir(), 'regctl-docker-'))
   const host = `unix://${directory}/docker.sock`
@@ -44,12 +47,17 @@ export async function startDocker(): Promise<Docker> {
   const daemon = spawn(
     'setpriv',
     [
-      ...['--pdeathsig=TERM', 'unshare', '--mount', '--propagation=private', '/usr/sbin/dockerd'],
+      ...['--pdeathsig=TERM', 'unshare', '--mount', '--propagation=private'],
+      ...(hosts === undefined ? [] : ['sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"', hosts]),
+      '/usr/sbin/dockerd',
       ...['--host', host, '--data-root', join(directory, 'data'), '--exec-root', join(directory, 'exec')],
       ...['--pidfile', join(directory, 'pid'), '--bridge=none', '--iptables=false', '--ip6tables=false'],
       ...['--ip-forward=false', '--shutdown-timeout=3', '--cgroup-parent', `/${group}`],
     ],
-    { stdio: ['ignore', log.fd, log.fd] },
+    {
+      stdio: ['ignore', log.fd, log.fd],
+      env: { ...process.env, ...(roots === undefined ? {} : { SSL_CERT_FILE: roots }) },
+    },
   )
   const docker = (args: readonly string[], options: RunOptions = {}): Promise<Run> =>
     run([DOCKER, ...args], {

@@ -1,0 +1,206 @@
+import {
+  developerHost,
+  developerPort,
+  EXPOSE,
+  exposeNamespace,
+  type Installation,
+  ownerLabels,
+  serviceHost,
+} from '../installation.ts'
+import type { KubeObject } from '../kube-object.ts'
+import { EXPOSURE_LABEL, type Exposure, exposureName, isOnOwnGateway } from '../policy/exposure.ts'
+import { INGRESS_TYPES, type IngressType } from '../settings.ts'
+import { registrySni } from './developer-access.ts'
+import { exposingGateway, gatewayLabels, gatewayPolicy } from './gateway-admission.ts'
+import { gatewayWorkload } from './gateway-workload.ts'
+import type { MeshFacts } from './mesh-facts.ts'
+
+/** What clients connect to, and what the pod listens on without a right to low ports. */
+export const EXPOSE_PORT = 443
+export const EXPOSE_POD_PORT = 8443
+
+/** Everything exposures are made of beside their policies. */
+export function exposing(
+  at: Installation,
+  given: { readonly type: IngressType; readonly revision?: string | undefined },
+  mesh: Pick<MeshFacts, 'admissionPolicies' | 'proxy'>,
+  shipped: readonly KubeObject[],
+  exposures: readonly Exposure[],
+): readonly KubeObject[] {
+  return [
+    ...(exposures.some(isOnOwnGateway) ? ownGateway(at, given, mesh, shipped) : []),
+    ...(exposures.some(({ way }) => way === 'istio') ? passThrough(at) : []),
+    ...exposures.flatMap((exposure) => routes(at, exposure)),
+  ]
+}
+
+function ownGateway(
+  at: Installation,
+  { type, revision }: { readonly type: IngressType; readonly revision?: string | undefined },
+  mesh: Pick<MeshFacts, 'admissionPolicies' | 'proxy'>,
+  shipped: readonly KubeObject[],
+): readonly KubeObject[] {
+  const own = exposingGateway(at)
+  const reach = { type, revision, port: EXPOSE_PORT, podPort: EXPOSE_POD_PORT }
+  return [
+    ...gatewayWorkload(at, own, reach, mesh, shipped).map((object) => remembering(object, type)),
+    ...secretsRole(at),
+    ...(mesh.admissionPolicies ? gatewayPolicy(at, own) : []),
+  ]
+}
+
+/** On the gateway's Service: how it was said to be reached, which its own type does not tell in full. */
+const REACHED_BY = 'regctl.dev/reached-by'
+
+const remembering = (object: KubeObject, type: IngressType): KubeObject =>
+  object.kind === 'Service'
+    ? { ...object, metadata: { ...object.metadata, annotations: { [REACHED_BY]: type } } }
+    : object
+
+export const reachedBy = (service: KubeObject): IngressType | undefined =>
+  INGRESS_TYPES.find((type) => type === service.metadata.annotations?.[REACHED_BY])
+
+/** istiod gives a gateway certificates of its own namespace, if its account may list Secrets there. */
+function secretsRole(at: Installation): readonly KubeObject[] {
+  const metadata = meta(at, EXPOSE)
+  const rbac = 'rbac.authorization.k8s.io'
+  return [
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'Role',
+      metadata,
+      rules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['list'] }],
+    },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup: rbac, kind: 'Role', name: EXPOSE },
+      subjects: [{ kind: 'ServiceAccount', name: EXPOSE, namespace: exposeNamespace(at) }],
+    },
+  ]
+}
+
+const meta = (at: Installation, name: string, exposure?: string) => ({
+  name,
+  namespace: exposeNamespace(at),
+  labels: { ...ownerLabels(at), ...(exposure === undefined ? {} : { [EXPOSURE_LABEL]: exposure }) },
+})
+
+const NETWORKING = 'networking.istio.io/v1'
+
+const tlsGateway = (at: Installation, metadata: KubeObject['metadata'], mode: string, host: string): KubeObject => ({
+  apiVersion: NETWORKING,
+  kind: 'Gateway',
+  metadata,
+  spec: {
+    selector: gatewayLabels(exposingGateway(at)),
+    servers: [
+      { port: { number: EXPOSE_PORT, name: 'tls-registry', protocol: 'TLS' }, tls: { mode }, hosts: [`./${host}`] },
+    ],
+  },
+})
+
+/**
+ * Whoever has a certificate of the mesh reaches the port of the registry's proxy for those outside, by the name that the
+ * mesh's own proxies have for it; one for all hosts.
+ */
+const passThrough = (at: Installation): readonly KubeObject[] => [
+  tlsGateway(at, meta(at, 'mesh'), 'AUTO_PASSTHROUGH', developerHost(at)),
+  {
+    apiVersion: NETWORKING,
+    kind: 'DestinationRule',
+    metadata: meta(at, 'mesh'),
+    // What passes is TLS already.
+    spec: { host: developerHost(at), exportTo: ['.'], trafficPolicy: { tls: { mode: 'DISABLE' } } },
+  },
+]
+
+/** The same by the name that is exposed. */
+function namedPassThrough(at: Installation, host: string, metadata: KubeObject['metadata']): readonly KubeObject[] {
+  const destination = { host: developerHost(at), port: { number: developerPort(at) } }
+  return [
+    tlsGateway(at, metadata, 'PASSTHROUGH', host),
+    {
+      apiVersion: NETWORKING,
+      kind: 'VirtualService',
+      metadata,
+      spec: {
+        hosts: [host],
+        gateways: [metadata.name],
+        exportTo: ['.'],
+        tls: [{ match: [{ port: EXPOSE_PORT, sniHosts: [host] }], route: [{ destination }] }],
+      },
+    },
+  ]
+}
+
+function routes(at: Installation, exposure: Exposure): readonly KubeObject[] {
+  const { way, host, secret, gateway, port = EXPOSE_PORT } = exposure
+  const name = exposureName(host)
+  if (way === 'istio') return namedPassThrough(at, host, meta(at, name, name))
+  if (way === 'secret') {
+    const metadata = meta(at, name, name)
+    return [server(metadata, gatewayLabels(exposingGateway(at)), exposure, port), route(at, exposure, metadata, [name])]
+  }
+  // Of others nothing is changed, so what we add to their gateway is in our own namespace.
+  const metadata = { ...meta(at, name, name), namespace: at.namespace }
+  if (secret === undefined) return [route(at, exposure, metadata, [gateway ?? ''], port)]
+  return [server(metadata, exposure.selector ?? {}, exposure, port), route(at, exposure, metadata, [name])]
+}
+
+const server = (
+  metadata: KubeObject['metadata'],
+  selector: Readonly<Record<string, string>>,
+  { host, secret }: Exposure,
+  port: number,
+): KubeObject => ({
+  apiVersion: NETWORKING,
+  kind: 'Gateway',
+  metadata,
+  spec: {
+    selector,
+    servers: [
+      {
+        port: { number: port, name: 'https-registry', protocol: 'HTTPS' },
+        tls: { mode: 'SIMPLE', credentialName: secret, minProtocolVersion: 'TLSV1_2' },
+        // Only VirtualServices of the same namespace attach.
+        hosts: [`./${host}`],
+      },
+    ],
+  },
+})
+
+/** All of the host leads to the registry's Service as it was asked for; what it may ask is decided there. */
+function route(
+  at: Installation,
+  { host }: Exposure,
+  metadata: KubeObject['metadata'],
+  gateways: readonly string[],
+  /** Where the gateway has servers without TLS beside it. */
+  port?: number,
+): KubeObject {
+  return {
+    apiVersion: NETWORKING,
+    kind: 'VirtualService',
+    metadata,
+    spec: {
+      hosts: [host],
+      gateways,
+      exportTo: ['.'],
+      http: [
+        {
+          ...(port === undefined ? {} : { match: [{ port }] }),
+          route: [{ destination: { host: serviceHost(at), port: { number: at.port } } }],
+        },
+      ],
+    },
+  }
+}
+
+/** The names our gateway answers to, as its Envoy must have them and no others. */
+export const answeredNames = (at: Installation, exposures: readonly Exposure[]): readonly string[] =>
+  [
+    ...exposures.filter(isOnOwnGateway).map(({ host }) => host),
+    ...(exposures.some(({ way }) => way === 'istio') ? [registrySni(at)] : []),
+  ].sort()
