@@ -106,7 +106,7 @@ describe('claims of a token', () => {
     or_match: { value_matchers: [{ list_match: { one_of: text(exact) } }, text(exact)] },
   })
   const claims = { iss: 'https://issuer', sub: 'repo:a/b:ref:refs/heads/main', aud: ['one', 'two'] }
-  const has = (principal: Json, given: typeof claims | undefined = claims): boolean =>
+  const has = (principal: Json, given: typeof claims | undefined): boolean =>
     decide([allow(yes, principal)], given === undefined ? REQUEST : { ...REQUEST, claims: given }).allowed
   test.each<[string, Json, boolean]>([
     ['text', claimed('sub', either('repo:a/b:ref:refs/heads/main')), true],
@@ -118,7 +118,7 @@ describe('claims of a token', () => {
     ['a claim that is not there', claimed('azp', either('x')), false],
     ['not', { not_id: claimed('sub', either('else')) }, true],
     ['inverted', claimed('iss', text('https://issuer'), { invert: true }), false],
-  ])('%s', (_, principal, expected) => expect(has(principal)).toBe(expected))
+  ])('%s', (_, principal, expected) => expect(has(principal, claims)).toBe(expected))
 
   test('without a token there are none', () => {
     expect(has(claimed('iss', either('https://issuer')), undefined)).toBe(false)
@@ -132,7 +132,7 @@ describe('claims of a token', () => {
     ],
     ['a claim in a claim', claimed('a', text('b'), { path: [{ key: 'payload' }, { key: 'a' }, { key: 'b' }] })],
     ['a number', claimed('iss', { double_match: { exact: 1 } })],
-  ])('%s is not judged', (_, principal) => expect(() => has(principal)).toThrow(UnknownMatcher))
+  ])('%s is not judged', (_, principal) => expect(() => has(principal, claims)).toThrow(UnknownMatcher))
 })
 
 describe('conditions it does not know', () => {

@@ -1,0 +1,32 @@
+import { issuerRef, keysOf, requestAuthentication } from '../../domain/external/issuer.ts'
+import type { Keys } from '../../domain/external/keys.ts'
+import { noMount, noMountRef } from '../../domain/external/no-mount.ts'
+import type { Installation } from '../../domain/installation.ts'
+import { exposePrincipal } from '../../domain/policy/exposure.ts'
+import type { Kube } from '../../ports.ts'
+import { settle } from '../cluster/settle.ts'
+import { settleFences } from '../grant/grants.ts'
+import { readExternalGrants } from './grants.ts'
+
+/**
+ * Makes everything follow the external grants that are in the cluster now: their issuers, the refusal of mounts, the fence. The
+ * fence comes last where it lets somebody in, and first where it shuts somebody out.
+ * @param given keys that replace those an issuer has; without it they stay
+ */
+export async function settleExternal(
+  kube: Kube,
+  at: Installation,
+  issuers: readonly string[],
+  options: { readonly opening: boolean; readonly given?: Keys | undefined },
+): Promise<void> {
+  if (!options.opening) await settleFences(kube, at, [])
+  await settle(kube, noMountRef(at), async (_, version) =>
+    (await readExternalGrants(kube, at)).length === 0 ? undefined : noMount(at, exposePrincipal(at), version),
+  )
+  for (const issuer of new Set(issuers))
+    await settle(kube, issuerRef(at, issuer), async (before, version) => {
+      const keys = options.given ?? (before === undefined ? {} : keysOf(before))
+      return requestAuthentication(at, issuer, keys, await readExternalGrants(kube, at), version)
+    })
+  if (options.opening) await settleFences(kube, at, [])
+}
