@@ -1,5 +1,6 @@
 import { type ExternalGrant, externalKey, externalName, externalPolicy, scopeOf } from '../../domain/external/grant.ts'
 import type { Keys } from '../../domain/external/keys.ts'
+import { revokeExternalCommand } from '../../domain/external/revoke-command.ts'
 import type { Installation } from '../../domain/installation.ts'
 import { exposePrincipal } from '../../domain/policy/exposure.ts'
 import { writesOverlap } from '../../domain/policy/grant.ts'
@@ -11,7 +12,7 @@ import { readGrants } from '../grant/grants.ts'
 import { requireHosts } from './entrance.ts'
 import { readExternalGrants, readIssuers } from './grants.ts'
 import { proveExternal } from './prove.ts'
-import { removePolicy, revokeExternalCommand } from './revoke.ts'
+import { removePolicy } from './revoke.ts'
 import { settleExternal } from './settle.ts'
 
 export type ExternalGrantResult = {

@@ -1,6 +1,6 @@
 import { type ExternalGrant, externalName } from '../../domain/external/grant.ts'
+import { revokeExternalCommand } from '../../domain/external/revoke-command.ts'
 import type { Installation } from '../../domain/installation.ts'
-import { shellWord } from '../../domain/shell-word.ts'
 import { usageError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
@@ -42,7 +42,12 @@ export async function revokeExternal(
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   await report.step('Remove the policies', async () => {
     for (const grant of revoked) await removePolicy(kube, at, grant)
-    await settleExternal(kube, at, revoked.map(({ issuer }) => issuer), { opening: false })
+    await settleExternal(
+      kube,
+      at,
+      revoked.map(({ issuer }) => issuer),
+      { opening: false },
+    )
   })
   const provenIn = await report.step("Prove the refusal in the registry's proxy", () =>
     proveExternal(ports, at, trustDomain, revoked, options.timeoutMs),
@@ -67,12 +72,3 @@ function select(grants: readonly ExternalGrant[], selection: ExternalSelection):
   if (selection.repository === undefined || fits.length < 2) return fits
   throw usageError('AMBIGUOUS', `${fits.length} grants fit`, { suggestions: fits.map(revokeExternalCommand) })
 }
-
-/** The command that revokes exactly this grant. */
-export const revokeExternalCommand = ({ subject, repository, issuer, audience, exact }: ExternalGrant): string =>
-  [
-    `regctl revoke-external ${shellWord(subject)} ${repository}`,
-    `--issuer ${shellWord(issuer)}`,
-    `--audience ${shellWord(audience)}`,
-    exact ? '--exact' : '--no-exact',
-  ].join(' ')

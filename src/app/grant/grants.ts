@@ -1,12 +1,12 @@
 import type { Installation } from '../../domain/installation.ts'
-import { describeRef, type KubeObject, type OwnerReference } from '../../domain/kube-object.ts'
-import type { Exposure } from '../../domain/policy/exposure.ts'
+import type { KubeObject, OwnerReference } from '../../domain/kube-object.ts'
 import { FENCE, fence, namespaceFence, writesName } from '../../domain/policy/fence.ts'
 import { GRANT_LABEL, type Grant, grantOf } from '../../domain/policy/grant.ts'
-import { clusterError, RegctlError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
 import { isOurs } from '../cluster/ownership.ts'
+import { settle } from '../cluster/settle.ts'
 import { readExposures } from '../expose/exposures.ts'
+import { readExternalGrants } from '../external/grants.ts'
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
 
@@ -32,60 +32,24 @@ export function ownerOf(namespace: KubeObject): OwnerReference {
   return { apiVersion: 'v1', kind: 'Namespace', name: namespace.metadata.name, uid: namespace.metadata.uid ?? '' }
 }
 
-/** More rounds than there can be people at it in one moment. */
-const ROUNDS = 50
-
 /**
- * Makes the fences follow the grants and exposures that are in the cluster now. Each fence is read before the grants are, and
- * written only if nobody wrote it since: a concurrent grant is then seen by one of the two writers, never by none.
+ * Makes the fences follow the grants and exposures that are in the cluster now: a concurrent grant is seen by one of the two
+ * writers, never by none.
  */
 export async function settleFences(kube: Kube, at: Installation, namespaces: readonly KubeObject[]): Promise<void> {
+  const refTo = (name: string) => ({ ...POLICY, namespace: at.namespace, name })
   for (const namespace of namespaces) {
-    const name = namespace.metadata.name
-    await settle(kube, at, writesName(name), (grants, _, version) =>
-      grants.some((grant) => grant.namespace === name)
-        ? namespaceFence(at, name, grants, ownerOf(namespace), version)
-        : undefined,
-    )
+    const { name } = namespace.metadata
+    await settle(kube, refTo(writesName(name)), async (_, version) => {
+      const grants = await readGrants(kube, at)
+      if (grantsOf(name, grants).length === 0) return undefined
+      return namespaceFence(at, name, grants, ownerOf(namespace), version)
+    })
   }
-  await settle(kube, at, FENCE, (grants, exposures, version) => fence(at, grants, exposures, version))
-}
-
-async function settle(
-  kube: Kube,
-  at: Installation,
-  name: string,
-  wanted: (
-    grants: readonly Grant[],
-    exposures: readonly Exposure[],
-    resourceVersion: string | undefined,
-  ) => KubeObject | undefined,
-): Promise<void> {
-  const ref = { ...POLICY, namespace: at.namespace, name }
-  for (let round = 0; round < ROUNDS; round++) {
-    const before = await kube.get(ref)
-    const [grants, exposures] = await Promise.all([readGrants(kube, at), readExposures(kube, at)])
-    const object = wanted(grants, exposures, before?.metadata.resourceVersion)
-    const uid = before?.metadata.uid
-    try {
-      if (object !== undefined && before === undefined) {
-        if ((await kube.create(object)) !== undefined) return
-      } else if (object !== undefined) {
-        // With a version alone the API server would make a fence again that another writer has just removed.
-        const meant = uid === undefined ? object.metadata : { ...object.metadata, uid }
-        await kube.apply({ ...object, metadata: meant }, { force: true })
-        return
-      } else {
-        if (before !== undefined) await kube.remove(ref, uid === undefined ? {} : { uid })
-        // A grant made between the reading and the removal wants its fence back.
-        if (wanted(await readGrants(kube, at), exposures, undefined) === undefined) return
-      }
-    } catch (error) {
-      if (!(error instanceof RegctlError) || error.code !== 'CONFLICT_CHANGED') throw error
-    }
-  }
-  throw clusterError('FENCE_BUSY', `${describeRef(ref)} was changed ${ROUNDS} times while regctl changed it`, {
-    suggestions: ['run the command again'],
+  await settle(kube, refTo(FENCE), async (_, version) => {
+    const all = [readGrants(kube, at), readExposures(kube, at), readExternalGrants(kube, at)] as const
+    const [grants, exposures, external] = await Promise.all(all)
+    return fence(at, grants, exposures, external, version)
   })
 }
 

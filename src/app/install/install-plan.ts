@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { V1PersistentVolumeClaim } from '@kubernetes/client-node'
+import { EXTERNAL_LABEL } from '../../domain/external/grant.ts'
 import { exposeNamespace, type Installation, ingressNamespace, ownerLabels } from '../../domain/installation.ts'
 import { type KubeObject, type OwnerReference, refKey, refOf } from '../../domain/kube-object.ts'
 import { type Change, changeOf, comparable } from '../../domain/plan.ts'
@@ -21,6 +22,7 @@ import { allInstalled } from '../cluster/installed.ts'
 import { meshFacts } from '../cluster/mesh.ts'
 import { isOurs, liveObjects, ownedObjects } from '../cluster/ownership.ts'
 import { exposedBy, readExposures } from '../expose/exposures.ts'
+import { readExternalGrants, readIssuers } from '../external/grants.ts'
 import { namespaceRef, ownerOf, readGrants } from '../grant/grants.ts'
 
 export type InstallPlan = {
@@ -63,6 +65,8 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
   const exposed = {
     exposures: kept === undefined ? [] : await readExposures(kube, { namespace }),
     type: await exposedBy(kube, { namespace }),
+    external: kept === undefined ? [] : await readExternalGrants(kube, { namespace }),
+    issuers: await readIssuers(kube, { namespace }),
   }
   const at = installationOf(namespace, settings, mesh.clusterDomain, exposed.exposures)
   const grants = kept === undefined ? [] : await readGrants(kube, at)
@@ -140,13 +144,18 @@ const KEPT = new Set(['Secret', 'PersistentVolumeClaim'])
 const isKept = (at: Installation, { kind, metadata: { name } }: KubeObject): boolean =>
   KEPT.has(kind) || (kind === 'Namespace' && ![ingressNamespace(at), exposeNamespace(at)].includes(name))
 
-/** Ours by label and not wanted any more. What belongs to a grant goes by `revoke` alone. */
+/** On what goes by a revoke alone: `up` may have read the grants before another was made. */
+const GRANTED = [GRANT_LABEL, EXTERNAL_LABEL]
+
+/** Ours by label and not wanted any more. */
 async function surplusOf(kube: Kube, at: Installation, wanted: readonly KubeObject[]): Promise<readonly KubeObject[]> {
   const keep = new Set(wanted.map((object) => refKey(refOf(object))))
   const owned = await ownedObjects(kube, at)
   return owned.filter(
     (object) =>
-      !keep.has(refKey(refOf(object))) && !isKept(at, object) && object.metadata.labels?.[GRANT_LABEL] === undefined,
+      !keep.has(refKey(refOf(object))) &&
+      !isKept(at, object) &&
+      GRANTED.every((label) => object.metadata.labels?.[label] === undefined),
   )
 }
 

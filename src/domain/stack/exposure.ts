@@ -1,3 +1,4 @@
+import { TOKEN_HEADER } from '../external/issuer.ts'
 import {
   developerHost,
   developerPort,
@@ -171,10 +172,13 @@ const server = (
   },
 })
 
-/** All of the host leads to the registry's Service as it was asked for; what it may ask is decided there. */
+/**
+ * All of the host leads to the registry's Service as it was asked for; what it may ask is decided there. A client's token goes
+ * there in a header of its own.
+ */
 function route(
   at: Installation,
-  { host }: Exposure,
+  { host, way }: Exposure,
   metadata: KubeObject['metadata'],
   gateways: readonly string[],
   /** Where the gateway has servers without TLS beside it. */
@@ -191,6 +195,7 @@ function route(
       http: [
         {
           ...(port === undefined ? {} : { match: [{ port }] }),
+          ...(way === 'secret' ? { headers: { request: { set: { [TOKEN_HEADER]: '%REQ(AUTHORIZATION)%' } } } } : {}),
           route: [{ destination: { host: serviceHost(at), port: { number: at.port } } }],
         },
       ],
