@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apply, BUILDER, ensureVictim, inside, NODES, namespace, pod, ready, remove, SERVICE } from './attacks/kit.ts'
 import { eventually, kubectlOk, lab, onNode, regctl, regctlOk } from './cluster.ts'
+import { commands, pushStep } from './external/guide.ts'
 import { Issuer, servedIssuer } from './external/issuer.ts'
 import { HOST, Outside, uploadTo } from './external/outside.ts'
 
 const MAIN = 'repo:acme/app:ref:refs/heads/main'
 const OTHER = 'repo:acme/other:ref:refs/heads/main'
+const DOCUMENTED = 'repo:acme/documented:ref:refs/heads/main'
 const AUDIENCE = HOST
 const STRANGER = 'e2e-external-stranger'
 
@@ -28,7 +30,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'regctl-e2e-external-'))
   keys = join(directory, 'keys.json')
   await writeFile(keys, corp.keys)
-  served = await servedIssuer()
+  served = await servedIssuer(DOCUMENTED)
   await ensureVictim()
   outside = await Outside.open('public/*')
   await grantExternal(MAIN, 'team', ...flags(served.issuer))
@@ -177,6 +179,35 @@ describe('a token', () => {
     }
     expect(NODES).toBe('kube-registry-node')
   })
+})
+
+test('docs/external.md: its commands run, and its workflow pushes', async () => {
+  const own = {
+    'ORG/REPO': 'acme/documented',
+    'https://token.actions.githubusercontent.com': served.issuer.name,
+    'registry.example.org': HOST,
+    'https://issuer.corp.example/keys': `${served.issuer.name}/keys`,
+    'https://issuer.corp.example': corp.name,
+    'keys.json': keys,
+  }
+  const [grant, list, revoke, ...others] = commands(own)
+  await regctlOk(grant ?? [])
+  expect(await regctlOk(list ?? [])).toContain(DOCUMENTED)
+  const image = ['crane', 'append', '-f', await outside.layer(), '-t', 'app', '-o', join(directory, 'image.tar')]
+  expect((await outside.client(image)).exitCode).toBe(0)
+  const env = {
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'of the job',
+    ACTIONS_ID_TOKEN_REQUEST_URL: `${served.issuer.name}/token?api-version=2`,
+    REGISTRY: HOST,
+    GITHUB_SHA: `${Date.now()}`,
+  }
+  const push = () => outside.client(['bash', '-ec', pushStep(own)], undefined, { cwd: directory, env })
+  expect(await push()).toMatchObject({ exitCode: 0 })
+  for (const other of others) await regctlOk(other)
+  expect(others).toHaveLength(2)
+  await regctlOk(revoke ?? [])
+  expect((await push()).stderr).toContain('403 Forbidden')
+  await regctlOk(['revoke-external', 'ci', '--all'])
 })
 
 describe('grants', () => {

@@ -34,13 +34,19 @@ export class Issuer {
 const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 /** An issuer that istiod finds the keys of by itself, as OpenID Connect says; on the address of the lab's control plane. */
-export async function servedIssuer(): Promise<AsyncDisposable & { readonly issuer: Issuer; readonly asked: string[] }> {
+export async function servedIssuer(
+  subject: string,
+): Promise<AsyncDisposable & { readonly issuer: Issuer; readonly asked: string[] }> {
   const asked: string[] = []
   const server = createServer(({ url = '' }, response) => {
     asked.push(url)
     response.setHeader('content-type', 'application/json')
+    const { pathname, searchParams } = new URL(url, issuer.name)
     const discovery = JSON.stringify({ issuer: issuer.name, jwks_uri: `${issuer.name}/keys` })
-    response.end(url.endsWith('/openid-configuration') ? discovery : issuer.keys)
+    const audience = searchParams.get('audience')
+    // As GitHub answers a job that asks for its token.
+    if (audience !== null) response.end(JSON.stringify({ count: 1, value: issuer.token(subject, audience) }))
+    else response.end(pathname.endsWith('/openid-configuration') ? discovery : issuer.keys)
   })
   server.listen(0, controlPlaneIp)
   await once(server, 'listening')

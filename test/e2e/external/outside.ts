@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { REGISTRY } from '../attacks/kit.ts'
-import { applyText, eventually, kubectlOk, lab, type Run, regctlOk, run } from '../cluster.ts'
+import { applyText, eventually, kubectlOk, lab, type Run, type RunOptions, regctlOk, run } from '../cluster.ts'
 
 export const HOST = 'registry.e2e.test'
 const EXPOSE = `${REGISTRY}-expose`
@@ -86,13 +86,23 @@ export class Outside implements AsyncDisposable {
   }
 
   /** A client of the user's, which knows the token by its Docker configuration, as CI would leave it there. */
-  async client(argv: readonly string[], auth: Readonly<Record<string, string>> | undefined): Promise<Run> {
+  async client(
+    argv: readonly string[],
+    auth?: Readonly<Record<string, string>>,
+    { cwd, env = {} }: Pick<RunOptions, 'cwd' | 'env'> = {},
+  ): Promise<Run> {
     const config = await mkdtemp(join(this.#directory, 'docker-'))
     const auths = auth === undefined ? {} : { [HOST]: auth }
     await writeFile(join(config, 'config.json'), JSON.stringify({ auths }))
     await using proxy = await leadingTo(this.#place)
     return await run(argv, {
-      env: { DOCKER_CONFIG: config, SSL_CERT_FILE: this.#certificate, HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` },
+      env: {
+        DOCKER_CONFIG: config,
+        SSL_CERT_FILE: this.#certificate,
+        HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`,
+        ...env,
+      },
+      ...(cwd === undefined ? {} : { cwd }),
       timeout: 60_000,
     })
   }
