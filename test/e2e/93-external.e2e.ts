@@ -6,12 +6,12 @@ import { apply, BUILDER, ensureVictim, inside, NODES, namespace, pod, ready, rem
 import { eventually, kubectlOk, lab, onNode, regctl, regctlOk } from './cluster.ts'
 import { commands, pushStep } from './external/guide.ts'
 import { Issuer, servedIssuer } from './external/issuer.ts'
-import { HOST, Outside, uploadTo } from './external/outside.ts'
+import { Outside, uploadTo } from './external/outside.ts'
 
 const MAIN = 'repo:acme/app:ref:refs/heads/main'
 const OTHER = 'repo:acme/other:ref:refs/heads/main'
 const DOCUMENTED = 'repo:acme/documented:ref:refs/heads/main'
-const AUDIENCE = HOST
+const AUDIENCE = 'tokens.e2e.example'
 const STRANGER = 'e2e-external-stranger'
 
 /** Of an issuer whose keys were handed over. */
@@ -39,28 +39,28 @@ beforeAll(async () => {
 afterAll(async () => {
   await regctl(['revoke-external', MAIN, '--all'])
   await regctl(['revoke-external', OTHER, '--all'])
-  await regctl(['unexpose', HOST])
   await remove('namespace', [STRANGER], '--wait=false')
-  await outside[Symbol.asyncDispose]()
-  await served[Symbol.asyncDispose]()
+  await outside?.[Symbol.asyncDispose]()
+  await served?.[Symbol.asyncDispose]()
   await rm(directory, { recursive: true })
 })
 
 describe('a token', () => {
   test('pushes and reads its repository with crane, and nothing else', async () => {
     expect(served.asked).toEqual(expect.arrayContaining(['/.well-known/openid-configuration', '/keys']))
-    const image = `${HOST}/team/app:1`
+    const image = `${outside.host}/team/app:1`
     const layer = await outside.layer()
-    const push = (auth: Readonly<Record<string, string>> | undefined, to = image) =>
-      outside.client(['crane', 'append', '-f', layer, '-t', to], auth)
-    const token = { registrytoken: main() }
-    expect((await push(token)).exitCode).toBe(0)
-    expect((await outside.client(['crane', 'manifest', image], token)).stdout).toContain('application/vnd.')
-    expect((await push(undefined)).stderr).toContain('403 Forbidden')
-    expect((await push(token, `${HOST}/other/app:1`)).stderr).toContain('403 Forbidden')
-    expect((await outside.client(['crane', 'manifest', image], undefined)).stderr).toContain('403 Forbidden')
+    const push = (to: string, token?: string) => outside.client(['crane', 'append', '-f', layer, '-t', to], token)
+    expect(await push(image, main())).toMatchObject({ exitCode: 0 })
+    expect((await outside.client(['crane', 'manifest', image], main())).stdout).toContain('application/vnd.')
+    const refusals = [
+      push(image),
+      push(`${outside.host}/other/app:1`, main()),
+      outside.client(['crane', 'manifest', image]),
+    ]
+    for (const { stderr } of await Promise.all(refusals)) expect(stderr).toMatch(/DENIED|403 Forbidden/)
     // As everybody: what is exposed.
-    expect((await outside.ask({ path: '/v2/public/app/manifests/1', token: main() })).status).toBe(404)
+    expect(await outside.ask({ path: '/v2/public/app/manifests/1', token: main() })).toBe(404)
   })
 
   test('is taken for no more than it says', async () => {
@@ -130,7 +130,7 @@ describe('a token', () => {
     await apply({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', metadata: all, spec })
     try {
       const listing = { path: '/v2/public/app/tags/list', token: main() }
-      await eventually(async () => expect((await outside.ask(listing)).status).toBe(404), { every: 200 })
+      await eventually(async () => expect(await outside.ask(listing)).toBe(404), { every: 200 })
       const builders = async () =>
         (await inside(BUILDER, 'external', asked(`${SERVICE}/v2/other/app/tags/list`))).stdout
       await eventually(async () => expect(await builders()).toBe('404'), { every: 200 })
@@ -185,7 +185,7 @@ test('docs/external.md: its commands run, and its workflow pushes', async () => 
   const own = {
     'ORG/REPO': 'acme/documented',
     'https://token.actions.githubusercontent.com': served.issuer.name,
-    'registry.example.org': HOST,
+    'registry.example.org': outside.host,
     'https://issuer.corp.example/keys': `${served.issuer.name}/keys`,
     'https://issuer.corp.example': corp.name,
     'keys.json': keys,
@@ -193,20 +193,20 @@ test('docs/external.md: its commands run, and its workflow pushes', async () => 
   const [grant, list, revoke, ...others] = commands(own)
   await regctlOk(grant ?? [])
   expect(await regctlOk(list ?? [])).toContain(DOCUMENTED)
-  const image = ['crane', 'append', '-f', await outside.layer(), '-t', 'app', '-o', join(directory, 'image.tar')]
-  expect((await outside.client(image)).exitCode).toBe(0)
+  const image = ['crane', 'append', '-f', await outside.layer(), '-t', 'app', '-o', 'image.tar']
+  expect(await outside.client(image)).toMatchObject({ exitCode: 0 })
   const env = {
     ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'of the job',
     ACTIONS_ID_TOKEN_REQUEST_URL: `${served.issuer.name}/token?api-version=2`,
-    REGISTRY: HOST,
+    REGISTRY: outside.host,
     GITHUB_SHA: `${Date.now()}`,
   }
-  const push = () => outside.client(['bash', '-ec', pushStep(own)], undefined, { cwd: directory, env })
+  const push = () => outside.client(['bash', '-ec', pushStep(own)], undefined, env)
   expect(await push()).toMatchObject({ exitCode: 0 })
   for (const other of others) await regctlOk(other)
   expect(others).toHaveLength(2)
   await regctlOk(revoke ?? [])
-  expect((await push()).stderr).toContain('403 Forbidden')
+  expect((await push()).stderr).toMatch(/DENIED|403 Forbidden/)
   await regctlOk(['revoke-external', 'ci', '--all'])
 })
 
@@ -276,16 +276,16 @@ describe('grants', () => {
 
   test('end by a revoke, while the token is good still', async () => {
     const token = main()
-    expect((await outside.ask(uploadTo('team/app', token))).status).toBe(202)
+    expect(await outside.ask(uploadTo('team/app', token))).toBe(202)
     await regctlOk(['revoke-external', MAIN, 'team'])
     // Its issuer stays for the other subject, so the token itself is fine.
-    expect((await outside.ask(uploadTo('team/app', token))).status).toBe(403)
+    expect(await outside.ask(uploadTo('team/app', token))).toBe(403)
     expect(await regctlOk(['revoke-external', MAIN, 'team'])).toContain('Nothing to revoke')
     await regctlOk(['revoke-external', OTHER, '--all'])
     const left = ['get', 'requestauthentications,authorizationpolicies,envoyfilters', '-n', 'kube-registry', '-l']
     expect(await kubectlOk([...left, 'regctl.dev/external', '-o', 'name'])).toBe('')
-    expect((await outside.ask(uploadTo('team/app', token))).status).toBe(403)
-    expect((await outside.ask({ path: '/v2/' })).status).toBe(200)
+    expect(await outside.ask(uploadTo('team/app', token))).toBe(403)
+    expect(await outside.ask({ path: '/v2/' })).toBe(200)
   })
 })
 
