@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { extraTool } from '../lab/tools.ts'
 import { apply, BUILDER, ensureVictim, inside, NODES, namespace, pod, ready, remove, SERVICE } from './attacks/kit.ts'
 import { eventually, kubectlOk, lab, onNode, regctl, regctlOk } from './cluster.ts'
 import { commands, pushStep } from './external/guide.ts'
@@ -53,14 +54,45 @@ describe('a token', () => {
     const push = (to: string, token?: string) => outside.client(['crane', 'append', '-f', layer, '-t', to], token)
     expect(await push(image, main())).toMatchObject({ exitCode: 0 })
     expect((await outside.client(['crane', 'manifest', image], main())).stdout).toContain('application/vnd.')
-    const refusals = [
-      push(image),
-      push(`${outside.host}/other/app:1`, main()),
-      outside.client(['crane', 'manifest', image]),
-    ]
-    for (const { stderr } of await Promise.all(refusals)) expect(stderr).toMatch(/DENIED|403 Forbidden/)
+    expect((await push(image)).stderr).toMatch(/401|unauthorized/i)
+    expect((await outside.client(['crane', 'manifest', image])).stderr).toMatch(/401|unauthorized/i)
+    expect((await push(`${outside.host}/other/app:1`, main())).stderr).toMatch(/403|denied/i)
     // As everybody: what is exposed.
     expect(await outside.ask({ path: '/v2/public/app/manifests/1', token: main() })).toBe(404)
+  })
+
+  test('is a password for clients that know nothing else, such as regclient', async () => {
+    const [from, to] = [`${outside.host}/team/app:1`, `${outside.host}/team/copy:1`]
+    const settings = (pass: string) => ({
+      version: 1,
+      creds: [{ registry: outside.host, user: 'token', pass }],
+      sync: [{ source: from, target: to, type: 'image' }],
+    })
+    const sync = async (pass: string) => {
+      await writeFile(join(directory, 'regsync.json'), JSON.stringify(settings(pass)))
+      return outside.client([await extraTool('regclient', 'regsync'), 'once', '-c', join(directory, 'regsync.json')])
+    }
+    expect(await sync('no token')).toMatchObject({ exitCode: 1 })
+    expect(await sync(main())).toMatchObject({ exitCode: 0 })
+    expect(await outside.client(['crane', 'digest', to], main())).toMatchObject({ exitCode: 0 })
+    const basic = (password: string) => ({ authorization: `Basic ${Buffer.from(`ci:${password}`).toString('base64')}` })
+    expect(
+      await outside.statuses({
+        'a token': { ...uploadTo('team/app'), headers: basic(main()) },
+        'another subject': { ...uploadTo('team/app'), headers: basic(main({ sub: OTHER })) },
+        elsewhere: { ...uploadTo('other/app'), headers: basic(main()) },
+        'a word': { ...uploadTo('team/app'), headers: basic('word') },
+        'nothing like it': { ...uploadTo('team/app'), headers: { authorization: 'Basic ===' } },
+        'a ping': { path: '/v2/', headers: basic('word') },
+      }),
+    ).toEqual({
+      'a token': 202,
+      'another subject': 403,
+      elsewhere: 403,
+      'a word': 403,
+      'nothing like it': 403,
+      'a ping': 200,
+    })
   })
 
   test('is taken for no more than it says', async () => {
@@ -92,7 +124,7 @@ describe('a token', () => {
     ).toEqual({
       good: 202,
       'good among audiences': 202,
-      none: 403,
+      none: 401,
       'wrong audience': 403,
       expired: 401,
       'not yet valid': 401,
@@ -141,7 +173,7 @@ describe('a token', () => {
           'another repository': uploadTo('other/app', main()),
           'other reads': { path: '/v2/other/app/manifests/1', token: main() },
         }),
-      ).toEqual({ none: 403, 'another subject': 403, 'another repository': 403, 'other reads': 403 })
+      ).toEqual({ none: 401, 'another subject': 403, 'another repository': 403, 'other reads': 403 })
     } finally {
       await kubectlOk(['delete', 'authorizationpolicy', '-n', all.namespace, all.name])
     }
@@ -282,7 +314,7 @@ describe('grants', () => {
     expect(await outside.ask(uploadTo('team/app', token))).toBe(403)
     expect(await regctlOk(['revoke-external', MAIN, 'team'])).toContain('Nothing to revoke')
     await regctlOk(['revoke-external', OTHER, '--all'])
-    const left = ['get', 'requestauthentications,authorizationpolicies,envoyfilters', '-n', 'kube-registry', '-l']
+    const left = ['get', 'requestauthentications,authorizationpolicies,envoyfilters', '-A', '-l']
     expect(await kubectlOk([...left, 'regctl.dev/external', '-o', 'name'])).toBe('')
     expect(await outside.ask(uploadTo('team/app', token))).toBe(403)
     expect(await outside.ask({ path: '/v2/' })).toBe(200)

@@ -1,13 +1,9 @@
 import type { Entrance } from '../../domain/external/expectation.ts'
 import type { Installation } from '../../domain/installation.ts'
-import { type Exposure, exposePrincipal } from '../../domain/policy/exposure.ts'
+import { type Exposure, exposePrincipal, tokenHosts } from '../../domain/policy/exposure.ts'
 import { preconditionError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
 import { readExposures } from '../expose/exposures.ts'
-
-/** Hosts by which a token comes in: those of the gateway that is regctl's own and ends the TLS. */
-export const tokenHosts = (exposures: readonly Exposure[]): readonly string[] =>
-  exposures.filter(({ way }) => way === 'secret').map(({ host }) => host)
 
 export const entranceIn = (at: Installation, exposures: readonly Exposure[]): Entrance | undefined => {
   const host = tokenHosts(exposures)[0]

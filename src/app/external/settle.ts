@@ -1,11 +1,13 @@
 import { issuerRef, keysOf, requestAuthentication } from '../../domain/external/issuer.ts'
 import type { Keys } from '../../domain/external/keys.ts'
 import { noMount, noMountRef } from '../../domain/external/no-mount.ts'
-import type { Installation } from '../../domain/installation.ts'
-import { exposePrincipal } from '../../domain/policy/exposure.ts'
+import { passwordRef, tokenAsPassword } from '../../domain/external/password.ts'
+import { exposeNamespace, type Installation } from '../../domain/installation.ts'
+import { exposePrincipal, tokenHosts } from '../../domain/policy/exposure.ts'
 import type { Kube } from '../../ports.ts'
 import { settle } from '../cluster/settle.ts'
-import { settleFences } from '../grant/grants.ts'
+import { readExposures } from '../expose/exposures.ts'
+import { namespaceRef, settleFences } from '../grant/grants.ts'
 import { readExternalGrants } from './grants.ts'
 
 /**
@@ -23,6 +25,13 @@ export async function settleExternal(
   await settle(kube, noMountRef(at), async (_, version) =>
     (await readExternalGrants(kube, at)).length === 0 ? undefined : noMount(at, exposePrincipal(at), version),
   )
+  await settle(kube, passwordRef(at), async (_, version) => {
+    const [exposures, external] = await Promise.all([readExposures(kube, at), readExternalGrants(kube, at)])
+    // Where an exposure was interrupted before it came to its gateway, the filter comes with that.
+    const home = await kube.get(namespaceRef(exposeNamespace(at)))
+    const isWanted = external.length > 0 && tokenHosts(exposures).length > 0 && home !== undefined
+    return isWanted ? tokenAsPassword(at, version) : undefined
+  })
   for (const issuer of new Set(issuers))
     await settle(kube, issuerRef(at, issuer), async (before, version) => {
       const keys = options.given ?? (before === undefined ? {} : keysOf(before))

@@ -41,6 +41,10 @@ export const exposeCommand = ({ host, repositories, way, secret, gateway }: Expo
     ...(gateway === undefined ? [] : [`--gateway ${gateway}`]),
   ].join(' ')
 
+/** Hosts by which a token comes in: those of the gateway that is regctl's own and ends the TLS. */
+export const tokenHosts = (exposures: readonly Exposure[]): readonly string[] =>
+  exposures.filter(({ way }) => way === 'secret').map(({ host }) => host)
+
 /** Does our own gateway serve it? */
 export const isOnOwnGateway = ({ way }: Pick<Exposure, 'way'>): boolean => way !== 'shared'
 

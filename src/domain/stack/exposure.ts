@@ -1,4 +1,6 @@
+import type { ExternalGrant } from '../external/grant.ts'
 import { TOKEN_HEADER } from '../external/issuer.ts'
+import { tokenAsPassword } from '../external/password.ts'
 import {
   developerHost,
   developerPort,
@@ -9,7 +11,7 @@ import {
   serviceHost,
 } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
-import { EXPOSURE_LABEL, type Exposure, exposureName, isOnOwnGateway } from '../policy/exposure.ts'
+import { EXPOSURE_LABEL, type Exposure, exposureName, isOnOwnGateway, tokenHosts } from '../policy/exposure.ts'
 import { INGRESS_TYPES, type IngressType } from '../settings.ts'
 import { registrySni } from './developer-access.ts'
 import { exposingGateway, gatewayLabels, gatewayPolicy } from './gateway-admission.ts'
@@ -27,8 +29,10 @@ export function exposing(
   mesh: Pick<MeshFacts, 'admissionPolicies' | 'proxy'>,
   shipped: readonly KubeObject[],
   exposures: readonly Exposure[],
+  external: readonly ExternalGrant[],
 ): readonly KubeObject[] {
   return [
+    ...(tokenHosts(exposures).length > 0 && external.length > 0 ? [tokenAsPassword(at)] : []),
     ...(exposures.some(isOnOwnGateway) ? ownGateway(at, given, mesh, shipped) : []),
     ...(exposures.some(({ way }) => way === 'istio') ? passThrough(at) : []),
     ...exposures.flatMap((exposure) => routes(at, exposure)),

@@ -86,7 +86,7 @@ export function stack(
     nodeProxy(at, mesh.proxy),
     ...(servingPorts(at).length > 1 ? outsidePort(at, shipped.developerIngress) : []),
     ...(access === undefined ? [] : developerIngress(at, settings, mesh, shipped.gateway, access)),
-    ...exposing(at, { type, revision: settings.revision }, mesh, shipped.gateway, exposures),
+    ...exposing(at, { type, revision: settings.revision }, mesh, shipped.gateway, exposures, external),
   ])
 }
 

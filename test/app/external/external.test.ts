@@ -28,6 +28,7 @@ const HOST = exposed('registry.example', 'public/*')
 async function granted(...grants: readonly ExternalGrant[]): Promise<FakeCluster> {
   const cluster = await installedCluster()
   cluster.store.put(exposurePolicy(at, HOST))
+  cluster.store.put(namespace('kube-registry-expose', { 'regctl.dev/installation': 'kube-registry' }))
   await settleFences(cluster.kube, at, [])
   for (const one of grants) await give(cluster, one)
   forget(cluster)
@@ -71,6 +72,7 @@ describe('a grant', () => {
     expect(cluster.kube.writes).toEqual([
       expect.stringMatching(/^apply AuthorizationPolicy kube-registry\/external-team-/),
       'create EnvoyFilter kube-registry/no-mount-from-outside',
+      'create EnvoyFilter kube-registry-expose/token-as-password',
       expect.stringMatching(/^create RequestAuthentication kube-registry\/tokens-/),
       'apply AuthorizationPolicy kube-registry/fence',
     ])
@@ -93,7 +95,7 @@ describe('a grant', () => {
     ]
     const cluster = await granted(...all)
     expect(await held(cluster)).toEqual(all.map(externalKey).sort())
-    expect(leftovers(cluster)).toHaveLength(3)
+    expect(leftovers(cluster)).toHaveLength(4)
   })
 
   test('without a host to come in by is refused before anything is done', async () => {
@@ -220,7 +222,7 @@ describe('an installation', () => {
       .filter(({ metadata: { name } }) => name.startsWith('external-x')))
       cluster.store.remove({ ...FENCE, name: metadata.name })
     await up(cluster)
-    expect(leftovers(cluster)).toHaveLength(2)
+    expect(leftovers(cluster)).toHaveLength(3)
   })
 
   test('tells of grants without a way in, and of keys that are not there', async () => {
