@@ -1,12 +1,20 @@
 import { RegctlCommand } from '../command.ts'
+import type { ExternalGrant } from '../domain/external/grant.ts'
 import type { Exposure } from '../domain/policy/exposure.ts'
 import type { Grant } from '../domain/policy/grant.ts'
+
+type GrantsResult = {
+  readonly grants: readonly Grant[]
+  readonly exposures: readonly Exposure[]
+  /** To those outside, by their tokens. */
+  readonly external: readonly ExternalGrant[]
+}
 
 export default class Grants extends RegctlCommand {
   static override summary = 'List the grants and exposures in force.'
   static override examples = ['<%= config.bin %> grants']
 
-  async run(): Promise<{ readonly grants: readonly Grant[]; readonly exposures: readonly Exposure[] }> {
+  async run(): Promise<GrantsResult> {
     const { flags } = await this.parse(Grants)
     const ports = await this.ports(flags)
     const [
@@ -16,6 +24,8 @@ export default class Grants extends RegctlCommand {
       { table },
       { granteeText },
       { repositoriesText, wayText },
+      { readExternalGrants },
+      { externalTable },
     ] = await Promise.all([
       import('../app/grant/grants.ts'),
       import('../app/expose/exposures.ts'),
@@ -23,6 +33,8 @@ export default class Grants extends RegctlCommand {
       import('../ui/table.ts'),
       import('../ui/grant-text.ts'),
       import('../ui/expose-text.ts'),
+      import('../app/external/grants.ts'),
+      import('../ui/external-text.ts'),
     ])
     const { at } = await requireInstalled(ports.kube, flags.namespace)
     const grants = [...(await readGrants(ports.kube, at))].sort((a, b) =>
@@ -47,6 +59,8 @@ export default class Grants extends RegctlCommand {
           exposures.map((one) => [one.host, repositoriesText(one), wayText(one)]),
         )}`,
       )
-    return { grants, exposures }
+    const external = await readExternalGrants(ports.kube, at)
+    if (external.length > 0) this.log(`\n${externalTable(external)}`)
+    return { grants, exposures, external }
   }
 }

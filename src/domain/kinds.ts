@@ -16,6 +16,7 @@ export const OWNED_TYPES: readonly ResourceType[] = [
     [MUTATION_KIND, `${MUTATION_KIND}Binding`].map((kind) => ({ apiVersion, kind })),
   ),
   { apiVersion: 'security.istio.io/v1', kind: 'PeerAuthentication' },
+  { apiVersion: 'security.istio.io/v1', kind: 'RequestAuthentication' },
   { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' },
   { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' },
   { apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule' },
@@ -40,7 +41,6 @@ export const OTHER_TYPES: readonly ResourceType[] = [
   ...types('autoscaling/v2', 'HorizontalPodAutoscaler'),
   ...types('policy/v1', 'PodDisruptionBudget'),
   ...types('networking.istio.io/v1', 'ServiceEntry', 'WorkloadEntry'),
-  ...types('security.istio.io/v1', 'RequestAuthentication'),
   ...types('telemetry.istio.io/v1', 'Telemetry'),
   ...types('gateway.networking.k8s.io/v1', 'Gateway', 'HTTPRoute'),
 ]

@@ -32,7 +32,7 @@ export function statusText(status: Status): string {
         ]),
       ],
     ),
-    `Storage: ${storage.kind}${size}${used}. Kubernetes ${status.versions.kubernetes}. Grants: ${status.grants.length}.`,
+    `Storage: ${storage.kind}${size}${used}. Kubernetes ${status.versions.kubernetes}. Grants: ${status.grants.length}${status.external.length === 0 ? '' : `, and ${status.external.length} from outside`}.`,
   ]
   if (status.developerIngress !== null) parts.push(ingressText(status.developerIngress))
   if (status.openPorts.length > 0)

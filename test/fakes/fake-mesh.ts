@@ -17,6 +17,11 @@ const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy'
 const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' }
 const GATEWAY = { apiVersion: 'networking.istio.io/v1', kind: 'Gateway' }
 const DUMP = 'config_dump?resource=dynamic_listeners'
+const ISSUER = { apiVersion: 'security.istio.io/v1', kind: 'RequestAuthentication' }
+const FILTER = { apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' }
+const TOKENS = 'type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication'
+/** A key of 2048 bits, as good as any. */
+const KEYS = JSON.stringify({ keys: [{ kty: 'RSA', e: 'AQAB', n: Buffer.alloc(256, 7).toString('base64url') }] })
 const RBAC = 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC'
 
 type Server = { readonly tls: { readonly mode: string }; readonly hosts: readonly string[] }
@@ -32,6 +37,8 @@ export class FakeMesh {
   /** More filter chains for the registry's port, after the one that follows the policies. */
   readonly chains: (readonly RbacFilter[])[] = []
   port = 5000
+  /** What istiod gets where it asks for an issuer's keys. */
+  keys = KEYS
   /** The names the developers' gateway passes on. */
   passes: readonly string[] = [
     'outbound_.5443_._.kube-registry-developers.kube-registry.svc.cluster.local',
@@ -59,7 +66,43 @@ export class FakeMesh {
       .list(POLICY)
       .filter(({ metadata }) => metadata.namespace === 'istio-system' || metadata.namespace === 'kube-registry')
     // Istio writes no filter for an action without policies: with no ALLOW policy everybody gets in.
-    return rbacFilters(policies, this.trustDomain).filter((filter) => Object.keys(filter.policies ?? {}).length > 0)
+    const rules = rbacFilters(policies, this.trustDomain)
+    return [...rules.filter((filter) => Object.keys(filter.policies ?? {}).length > 0), ...this.#inserted()]
+  }
+
+  /** RBAC filters that EnvoyFilters put into the registry's proxy. */
+  #inserted(): readonly RbacFilter[] {
+    type Patch = { readonly patch: { readonly value: { readonly typed_config?: Readonly<Record<string, unknown>> } } }
+    return this.#store
+      .list(FILTER)
+      .filter(({ metadata }) => metadata.namespace === 'kube-registry')
+      .flatMap(({ spec }) => (spec as { readonly configPatches: readonly Patch[] }).configPatches)
+      .flatMap(({ patch: { value } }) =>
+        value.typed_config?.['@type'] === RBAC ? [value.typed_config.rules as RbacFilter] : [],
+      )
+  }
+
+  /** As istiod translates RequestAuthentications (istio pilot/pkg/security/authn). */
+  #tokens(): readonly object[] {
+    type Rule = {
+      readonly issuer: string
+      readonly audiences: readonly string[]
+      readonly fromHeaders: readonly { readonly name: string; readonly prefix: string }[]
+      readonly jwks?: string
+    }
+    const rules = this.#store
+      .list(ISSUER)
+      .flatMap(({ spec }) => (spec as { readonly jwtRules: readonly Rule[] }).jwtRules)
+    const providers = rules.map(({ issuer, audiences, fromHeaders, jwks }, index) => [
+      `origins-${index}`,
+      {
+        issuer,
+        audiences,
+        from_headers: fromHeaders.map(({ name, prefix }) => ({ name, value_prefix: prefix })),
+        local_jwks: { inline_string: jwks ?? this.keys },
+      },
+    ])
+    return rules.length === 0 ? [] : [{ typed_config: { '@type': TOKENS, providers: Object.fromEntries(providers) } }]
   }
 
   inject(pod: KubeObject): KubeObject {
@@ -103,7 +146,12 @@ export class FakeMesh {
         filters: [
           {
             name: 'envoy.filters.network.http_connection_manager',
-            typed_config: { http_filters: filters.map((rules) => ({ typed_config: { '@type': RBAC, rules } })) },
+            typed_config: {
+              http_filters: [
+                ...this.#tokens(),
+                ...filters.map((rules) => ({ typed_config: { '@type': RBAC, rules } })),
+              ],
+            },
           },
         ],
       })),

@@ -57,6 +57,8 @@ export const extraSets = {
     ldflags: ['-X helm.sh/helm/v3/internal/version.version=v3.22.0'],
   },
   conformance: { module: 'conformance', packages: ['github.com/opencontainers/distribution-spec/conformance'] },
+  // Not its regctl, which would stand in the way of ours.
+  regclient: { module: 'regclient', packages: ['github.com/regclient/regclient/cmd/regsync'] },
   ko: { module: 'ko', packages: ['github.com/google/ko'] },
   buildkit: {
     module: 'buildkit',

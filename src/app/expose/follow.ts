@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { ExternalGrant } from '../../domain/external/grant.ts'
 import { DEVELOPERS, type Installation, servingPorts } from '../../domain/installation.ts'
 import { inApplyOrder } from '../../domain/kinds.ts'
 import { type KubeObject, refKey, refOf } from '../../domain/kube-object.ts'
@@ -13,6 +14,7 @@ import type { MeshFacts } from '../../domain/stack/mesh-facts.ts'
 import type { Ports } from '../../ports.ts'
 import type { Installed } from '../cluster/installed.ts'
 import { ownedObjects } from '../cluster/ownership.ts'
+import { readExternalGrants } from '../external/grants.ts'
 import { prune } from '../install/prune.ts'
 import { exposedBy, readExposures } from './exposures.ts'
 
@@ -27,19 +29,21 @@ export async function exposureObjects(
   ports: Ports,
   given: Given,
   exposures: readonly Exposure[],
+  external?: readonly ExternalGrant[],
 ): Promise<readonly KubeObject[]> {
   const at = withExposures(given, exposures)
-  const [gateway, port, type] = await Promise.all([
+  const [gateway, port, type, tokens] = await Promise.all([
     ports.assets.manifests('gateway.yaml'),
     ports.assets.manifests('developer-ingress.yaml'),
     given.type ?? exposedBy(ports.kube, at),
+    external ?? readExternalGrants(ports.kube, at),
   ])
   return inApplyOrder([
     // The registry's proxy has the port for those outside only while there is a way to it.
     registrySidecar(at),
     refusalBody(at),
     ...(servingPorts(at).length > 1 ? outsidePort(at, port) : []),
-    ...exposing(at, { type, revision: given.settings.revision }, given.mesh, gateway, exposures),
+    ...exposing(at, { type, revision: given.settings.revision }, given.mesh, gateway, exposures, tokens),
   ])
 }
 
@@ -55,16 +59,18 @@ export async function followExposures(
 ): Promise<readonly string[]> {
   const removed: string[] = []
   for (;;) {
-    const exposures = await readExposures(ports.kube, given.at)
-    const wanted = await exposureObjects(ports, given, exposures)
+    const [exposures, external] = await seen(ports, given)
+    const wanted = await exposureObjects(ports, given, exposures, external)
     for (const object of wanted) {
       note(`${object.kind} ${object.metadata.name}`)
       await ports.kube.apply(object, { force: true })
     }
     removed.push(...(await prune(ports, given.at, await surplusOf(ports, given.at, wanted), timeoutMs)))
-    if (isDeepStrictEqual(await readExposures(ports.kube, given.at), exposures)) return removed
+    if (isDeepStrictEqual(await seen(ports, given), [exposures, external])) return removed
   }
 }
+
+const seen = ({ kube }: Ports, { at }: Given) => Promise.all([readExposures(kube, at), readExternalGrants(kube, at)])
 
 /** What is left of exposures that are gone. */
 async function surplusOf(

@@ -1,12 +1,12 @@
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject, OwnerReference } from '../../domain/kube-object.ts'
-import type { Exposure } from '../../domain/policy/exposure.ts'
 import { FENCE, fence, namespaceFence, writesName } from '../../domain/policy/fence.ts'
 import { GRANT_LABEL, type Grant, grantOf } from '../../domain/policy/grant.ts'
 import type { Kube } from '../../ports.ts'
 import { isOurs } from '../cluster/ownership.ts'
 import { settleObject } from '../cluster/settle.ts'
 import { readExposures } from '../expose/exposures.ts'
+import { readExternalGrants } from '../external/grants.ts'
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
 
@@ -33,34 +33,23 @@ export function ownerOf(namespace: KubeObject): OwnerReference {
 }
 
 /**
- * Makes the fences follow the grants and exposures that are in the cluster now. Each fence is read before the grants are, and
- * written only if nobody wrote it since: a concurrent grant is then seen by one of the two writers, never by none.
+ * Makes the fences follow the grants and exposures that are in the cluster now: a concurrent grant is seen by one of the two
+ * writers, never by none.
  */
 export async function settleFences(kube: Kube, at: Installation, namespaces: readonly KubeObject[]): Promise<void> {
+  const refTo = (name: string) => ({ ...POLICY, namespace: at.namespace, name })
   for (const namespace of namespaces) {
-    const name = namespace.metadata.name
-    await settle(kube, at, writesName(name), (grants, _, version) =>
-      grants.some((grant) => grant.namespace === name)
-        ? namespaceFence(at, name, grants, ownerOf(namespace), version)
-        : undefined,
-    )
+    const { name } = namespace.metadata
+    await settleObject(kube, refTo(writesName(name)), async (before) => {
+      const grants = await readGrants(kube, at)
+      if (grantsOf(name, grants).length === 0) return undefined
+      return namespaceFence(at, name, grants, ownerOf(namespace), before?.metadata.resourceVersion)
+    })
   }
-  await settle(kube, at, FENCE, (grants, exposures, version) => fence(at, grants, exposures, version))
-}
-
-async function settle(
-  kube: Kube,
-  at: Installation,
-  name: string,
-  wanted: (
-    grants: readonly Grant[],
-    exposures: readonly Exposure[],
-    resourceVersion: string | undefined,
-  ) => KubeObject | undefined,
-): Promise<void> {
-  await settleObject(kube, { ...POLICY, namespace: at.namespace, name }, async (before) => {
-    const [grants, exposures] = await Promise.all([readGrants(kube, at), readExposures(kube, at)])
-    return wanted(grants, exposures, before?.metadata.resourceVersion)
+  await settleObject(kube, refTo(FENCE), async (before) => {
+    const all = [readGrants(kube, at), readExposures(kube, at), readExternalGrants(kube, at)] as const
+    const [grants, exposures, external] = await Promise.all(all)
+    return fence(at, grants, exposures, external, before?.metadata.resourceVersion)
   })
 }
 

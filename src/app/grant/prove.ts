@@ -1,6 +1,7 @@
 import type { V1Pod } from '@kubernetes/client-node'
-import { activeConfig } from '../../domain/envoy/active-config.ts'
+import { activeConfig, activeTokens } from '../../domain/envoy/active-config.ts'
 import { decide, UnknownMatcher } from '../../domain/envoy/rbac.ts'
+import { tokenFaults, type WantedIssuer } from '../../domain/external/token-faults.ts'
 import { type Installation, servingPorts } from '../../domain/installation.ts'
 import type { Expectation } from '../../domain/policy/expectation.ts'
 import { isReady } from '../../domain/ready-pods.ts'
@@ -18,12 +19,13 @@ export async function prove(
   at: Installation,
   wanted: () => Promise<readonly Expectation[]>,
   timeoutMs: number,
+  issuers: () => Promise<readonly WantedIssuer[]> = async () => [],
 ): Promise<number> {
   const deadline = ports.clock.now() + timeoutMs
   for (;;) {
     const pods = (await registryPods(ports, at)).filter(isReady)
-    const expected = await wanted()
-    const faults = (await Promise.all(pods.map((pod) => faultsOf(ports, at, pod, expected)))).flat()
+    const [expected, tokens] = [await wanted(), await issuers()]
+    const faults = (await Promise.all(pods.map((pod) => faultsOf(ports, at, pod, expected, tokens)))).flat()
     if (faults.length === 0) return pods.length
     if (ports.clock.now() >= deadline) {
       throw clusterError(
@@ -44,6 +46,7 @@ async function faultsOf(
   at: Installation,
   pod: V1Pod,
   wanted: readonly Expectation[],
+  issuers: readonly WantedIssuer[],
 ): Promise<readonly string[]> {
   const name = pod.metadata?.name ?? ''
   try {
@@ -51,7 +54,12 @@ async function faultsOf(
     const rejected = activeConfig(dump, at.port).rejected.map(
       ({ listener, details }) => `pod ${name} refused an update of listener ${listener}: ${details}`,
     )
-    return [...rejected, ...servingPorts(at).flatMap((port) => portFaults(dump, port, name, wanted))]
+    const unchecked = activeTokens(dump, at.port).flatMap((providers) => tokenFaults(providers, issuers))
+    return [
+      ...rejected,
+      ...unchecked.map((fault) => `pod ${name}: ${fault}`),
+      ...servingPorts(at).flatMap((port) => portFaults(dump, port, name, wanted)),
+    ]
   } catch (error) {
     if (error instanceof UnknownMatcher || error instanceof RegctlError) return [`pod ${name}: ${error.message}`]
     throw error

@@ -159,7 +159,7 @@ export async function tidyNamespace(
 }
 
 /** Ends every open connection at once by a new pod; transfers of everybody are cut. */
-async function replaceRegistry(ports: Ports, at: Installation): Promise<readonly string[]> {
+export async function replaceRegistry(ports: Ports, at: Installation): Promise<readonly string[]> {
   const pods = (await registryPods(ports, at)).map((pod) => pod.metadata?.name ?? '')
   if (pods.length === 0) return pods
   ports.report.warn(

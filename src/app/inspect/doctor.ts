@@ -101,7 +101,7 @@ async function exposure(
   others: readonly string[],
 ): Promise<readonly Finding[]> {
   const istiod = (await findIstiods(ports))[0]
-  const { allows, filters } = await foreignReach(ports, at, istiod?.namespace ?? 'istio-system')
+  const { allows, filters, tokens } = await foreignReach(ports, at, istiod?.namespace ?? 'istio-system')
   const gateway = at.developers === true ? [ingressNamespace(at)] : []
   const access = await podAccess(ports, [...new Set([at.namespace, nodeNamespace(at), ...gateway, ...others])])
   const deployment =
@@ -126,6 +126,13 @@ async function exposure(
         level: 'note',
         what: `${what} changes the registry's or its proxies' Envoy and is not regctl's`,
         fix: 'make sure it is meant to',
+      }),
+    ),
+    ...tokens.map(
+      (what): Finding => ({
+        level: 'note',
+        what: `${what} has tokens checked at the registry and is not regctl's: builders and nodes are refused, too, with one it cannot check`,
+        fix: 'give it a selector, or make sure it is meant to',
       }),
     ),
     ...access

@@ -20,12 +20,18 @@ export async function foreignReach(
   ports: Ports,
   at: Installation,
   rootNamespace: string,
-): Promise<{ readonly allows: readonly string[]; readonly filters: readonly string[] }> {
+): Promise<{
+  readonly allows: readonly string[]
+  readonly filters: readonly string[]
+  /** RequestAuthentications on the registry's pods. */
+  readonly tokens: readonly string[]
+}> {
   const { kube } = ports
   const own = [...(at.developers === true ? [developerGateway(at)] : []), exposingGateway(at)]
-  const [policies, filters, pods, proxies, gateways] = await Promise.all([
+  const [policies, filters, tokens, pods, proxies, gateways] = await Promise.all([
     kube.list({ apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' }),
     kube.list({ apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' }),
+    kube.list({ apiVersion: 'security.istio.io/v1', kind: 'RequestAuthentication' }),
     registryPods(ports, at),
     nodeProxyPods(ports, at),
     Promise.all(own.map((one) => gatewayPods(ports, one))),
@@ -50,6 +56,7 @@ export async function foreignReach(
     filters: filters
       .filter((object) => homes.some((home) => reaching(object, home)))
       .map((object) => describeRef(refOf(object))),
+    tokens: tokens.filter((object) => reaching(object, registry)).map((object) => describeRef(refOf(object))),
   }
 }
 

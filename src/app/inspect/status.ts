@@ -1,5 +1,6 @@
 import type { V1Node, V1Pod } from '@kubernetes/client-node'
 import type { ActiveConfig } from '../../domain/envoy/active-config.ts'
+import type { ExternalGrant } from '../../domain/external/grant.ts'
 import { NODE_PROXY, nodeNamespace, REGISTRY } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { expectations, outlivedExpectations } from '../../domain/policy/expectation.ts'
@@ -20,6 +21,7 @@ import { prove } from '../grant/prove.ts'
 import { openPorts, type PortState } from '../open-ports/list.ts'
 import { diagnose } from './diagnose.ts'
 import { type ExposureState, exposureStates } from './exposure-state.ts'
+import { externalState } from './external-state.ts'
 import { type IngressState, ingressState } from './ingress-state.ts'
 import { type PodState, podState } from './pod-state.ts'
 import { type Problem, Problems } from './problems.ts'
@@ -38,6 +40,8 @@ export type Status = {
   readonly openPorts: readonly PortState[]
   readonly exposures: readonly ExposureState[]
   readonly grants: readonly Grant[]
+  /** Who may push from outside, by a token. */
+  readonly external: readonly ExternalGrant[]
   readonly storage: StorageUse
   readonly versions: { readonly kubernetes: string; readonly proxy: string }
   /** What is wrong, each with the command that helps; empty when all is well. */
@@ -83,6 +87,7 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
     openPorts: opened?.ports ?? [],
     exposures: await exposureStates(ports, installed, exposures, template, problems),
     grants,
+    external: await externalState(ports, at, exposures, template, problems),
     storage: await storageUse(ports, at, settings, ready),
     versions: { kubernetes: version.gitVersion, proxy: proxies[0]?.spec?.containers[0]?.image ?? 'none' },
     problems: problems.found,

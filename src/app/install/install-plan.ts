@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { V1PersistentVolumeClaim } from '@kubernetes/client-node'
+import { EXTERNAL_LABEL } from '../../domain/external/grant.ts'
 import { exposeNamespace, type Installation, ingressNamespace, ownerLabels } from '../../domain/installation.ts'
 import { type KubeObject, type OwnerReference, refKey, refOf } from '../../domain/kube-object.ts'
 import { PORT_SET_LABEL } from '../../domain/open-ports/place.ts'
@@ -23,6 +24,7 @@ import { allInstalled } from '../cluster/installed.ts'
 import { meshFacts } from '../cluster/mesh.ts'
 import { isOurs, liveObjects, ownedObjects } from '../cluster/ownership.ts'
 import { exposedBy, readExposures } from '../expose/exposures.ts'
+import { readExternalGrants, readIssuers } from '../external/grants.ts'
 import { namespaceRef, ownerOf, readGrants } from '../grant/grants.ts'
 import { readSets } from '../open-ports/ledger.ts'
 import { makingOf } from '../open-ports/making.ts'
@@ -67,6 +69,8 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
   const exposed = {
     exposures: kept === undefined ? [] : await readExposures(kube, { namespace }),
     type: await exposedBy(kube, { namespace }),
+    external: kept === undefined ? [] : await readExternalGrants(kube, { namespace }),
+    issuers: await readIssuers(kube, { namespace }),
   }
   const at = installationOf(namespace, settings, mesh.clusterDomain, exposed.exposures)
   const grants = kept === undefined ? [] : await readGrants(kube, at)
@@ -149,8 +153,8 @@ const KEPT = new Set(['Secret', 'PersistentVolumeClaim'])
 const isKept = (at: Installation, { kind, metadata: { name } }: KubeObject): boolean =>
   KEPT.has(kind) || (kind === 'Namespace' && ![ingressNamespace(at), exposeNamespace(at)].includes(name))
 
-/** What belongs to a grant goes by `revoke` alone, what belongs to open ports by `close-port`. */
-const GOES_BY_ITSELF = [GRANT_LABEL, PORT_SET_LABEL]
+/** What belongs to a grant goes by a revoke alone, what belongs to open ports by `close-port`: `up` may have read them before another was made. */
+const GOES_BY_ITSELF = [GRANT_LABEL, EXTERNAL_LABEL, PORT_SET_LABEL]
 
 /** Ours by label and not wanted any more. */
 async function surplusOf(kube: Kube, at: Installation, wanted: readonly KubeObject[]): Promise<readonly KubeObject[]> {

@@ -9,6 +9,7 @@ import { STATE } from '../../domain/stack/stack.ts'
 import { clusterError, RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { readExposures } from '../expose/exposures.ts'
+import { settleExternal } from '../external/settle.ts'
 import { namespaceRef, readGrants, settleFences } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { readSets } from '../open-ports/ledger.ts'
@@ -113,6 +114,9 @@ async function settle({ kube }: Ports, plan: InstallPlan): Promise<void> {
     plan.at,
     found.filter((object) => object !== undefined),
   )
+  // Also what a revoke left that was interrupted.
+  const issuers = [...plan.exposed.issuers.keys(), ...plan.exposed.external.map(({ issuer }) => issuer)]
+  if (issuers.length > 0) await settleExternal(kube, plan.at, issuers, { opening: true })
 }
 
 /** By the list of open ports as it is now, not as it was when the plan was made. */

@@ -1,4 +1,5 @@
 import type { RbacFilter } from './rbac.ts'
+import { type TokenProvider, tokenProviders } from './tokens.ts'
 
 /** The listeners part of Envoy's `config_dump`, as far as it is read. */
 type Json = Readonly<Record<string, unknown>>
@@ -12,13 +13,9 @@ export type ActiveConfig = {
 
 /** Reads `GET /config_dump?resource=dynamic_listeners` of a registry's proxy. */
 export function activeConfig(dump: string, port: number): ActiveConfig {
-  const listeners = ((JSON.parse(dump) as Json).configs ?? []) as readonly Json[]
-  const active = listeners.flatMap((entry) => {
-    const listener = (entry.active_state as Json | undefined)?.listener as Json | undefined
-    return listener === undefined ? [] : [listener]
-  })
+  const listeners = listenersIn(dump)
   return {
-    chains: active.flatMap((listener) => chainsOf(listener, port)),
+    chains: activeIn(listeners, port).map((filters) => filters.flatMap(rbacRules)),
     rejected: listeners.flatMap((entry) => {
       const error = entry.error_state as Json | undefined
       if (error === undefined) return []
@@ -27,14 +24,26 @@ export function activeConfig(dump: string, port: number): ActiveConfig {
   }
 }
 
-function chainsOf(listener: Json, port: number): readonly (readonly RbacFilter[])[] {
+/** How tokens are checked in every HTTP filter chain that serves `port`; one entry a chain. */
+export const activeTokens = (dump: string, port: number): readonly (readonly TokenProvider[])[] =>
+  activeIn(listenersIn(dump), port).map(tokenProviders)
+
+const listenersIn = (dump: string): readonly Json[] => ((JSON.parse(dump) as Json).configs ?? []) as readonly Json[]
+
+const activeIn = (listeners: readonly Json[], port: number): readonly (readonly Json[])[] =>
+  listeners.flatMap((entry) => {
+    const listener = (entry.active_state as Json | undefined)?.listener as Json | undefined
+    return listener === undefined ? [] : chainsOf(listener, port)
+  })
+
+/** The HTTP filters of the chains that serve a port. */
+function chainsOf(listener: Json, port: number): readonly (readonly Json[])[] {
   const chains = (listener.filter_chains ?? []) as readonly Json[]
   return chains
     .filter((chain) => (chain.filter_chain_match as Json | undefined)?.destination_port === port)
     .flatMap((chain) => (chain.filters ?? []) as readonly Json[])
     .filter((filter) => filter.name === 'envoy.filters.network.http_connection_manager')
     .map((filter) => ((filter.typed_config as Json).http_filters ?? []) as readonly Json[])
-    .map((filters) => filters.flatMap(rbacRules))
 }
 
 function rbacRules(filter: Json): readonly RbacFilter[] {

@@ -4,13 +4,16 @@
  * https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/rbac/v3/rbac.proto
  */
 
-/** A request as the filters see it; `path` without the query. */
+/** A request as the filters see it; `path` without the query, and no content type. */
 export type Request = {
   readonly principal: string
   readonly method: string
   readonly path: string
+  readonly query?: string
   readonly host: string
   readonly port: number
+  /** Of a token the proxy has checked; absent without one. */
+  readonly claims?: Readonly<Record<string, string | readonly string[]>>
 }
 
 type Json = Readonly<Record<string, unknown>>
@@ -86,13 +89,33 @@ function isPrincipal(id: Json, request: Request): boolean {
     return matches((id.filter_state as Json).string_match as Json, request.principal)
   if ('header' in id) return headerMatches(id.header as Json, request)
   if ('url_path' in id) return matches((id.url_path as Json).path as Json, request.path)
+  if ('metadata' in id) return claimMatches(id.metadata as Json, request)
   throw new UnknownMatcher(id)
 }
 
+/** What jwt_authn found in the token, which Istio keeps under `payload`. */
+function claimMatches(metadata: Json, { claims }: Request): boolean {
+  const [first, name, ...more] = ((metadata.path ?? []) as readonly Json[]).map(({ key }) => String(key))
+  if (metadata.filter !== 'envoy.filters.http.jwt_authn' || first !== 'payload' || more.length > 0)
+    throw new UnknownMatcher({ [`metadata ${metadata.filter}`]: true })
+  const value = claims?.[name ?? '']
+  return value !== undefined && valueMatches(metadata.value as Json, value) !== (metadata.invert === true)
+}
+
+function valueMatches(matcher: Json, value: string | readonly string[]): boolean {
+  if ('or_match' in matcher) return listOf(matcher.or_match, 'value_matchers').some((one) => valueMatches(one, value))
+  if ('string_match' in matcher) return typeof value === 'string' && matches(matcher.string_match as Json, value)
+  const each = (matcher.list_match as Json | undefined)?.one_of
+  if (each === undefined) throw new UnknownMatcher(matcher)
+  return Array.isArray(value) && value.some((one) => valueMatches(each as Json, one))
+}
+
 function headerMatches(header: Json, request: Request): boolean {
-  const value = { ':method': request.method, ':authority': request.host, ':path': request.path }[String(header.name)]
+  const { method, host, path, query } = request
+  const whole = query === undefined ? path : `${path}?${query}`
+  const value = { ':method': method, ':authority': host, ':path': whole, 'content-type': '' }[String(header.name)]
   if (value === undefined) throw new UnknownMatcher({ [`header ${String(header.name)}`]: true })
-  const found = header.present_match === true || matches(header.string_match as Json | undefined, value)
+  const found = header.present_match === true ? value !== '' : matches(header.string_match as Json | undefined, value)
   return header.invert_match === true ? !found : found
 }
 

@@ -14,9 +14,17 @@ export type Operation = {
   readonly notHosts?: readonly string[]
 }
 
+/** `key` such as `request.auth.claims[iss]`. https://istio.io/latest/docs/reference/config/security/conditions/ */
+export type Condition = {
+  readonly key: string
+  readonly values?: readonly string[]
+  readonly notValues?: readonly string[]
+}
+
 export type Rule = {
   readonly from?: readonly { readonly source: Source }[]
   readonly to: readonly { readonly operation: Operation }[]
+  readonly when?: readonly Condition[]
 }
 
 export type Spec = { readonly action: 'ALLOW' | 'DENY'; readonly rules: readonly Rule[] }

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { usageError } from '../../errors.ts'
+import { tokenCases } from '../external/cases.ts'
+import type { ExternalGrant } from '../external/grant.ts'
 import { EXPOSE, exposeNamespace, type Installation } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { repositoryName } from '../repository.ts'
@@ -38,6 +40,10 @@ export const exposeCommand = ({ host, repositories, way, secret, gateway }: Expo
     ...(way === 'istio' ? ['--tls istio'] : secret === undefined ? [] : [`--tls ${secret}`]),
     ...(gateway === undefined ? [] : [`--gateway ${gateway}`]),
   ].join(' ')
+
+/** Hosts by which a token comes in: those of the gateway that is regctl's own and ends the TLS. */
+export const tokenHosts = (exposures: readonly Exposure[]): readonly string[] =>
+  exposures.filter(({ way }) => way === 'secret').map(({ host }) => host)
 
 /** Does our own gateway serve it? */
 export const isOnOwnGateway = ({ way }: Pick<Exposure, 'way'>): boolean => way !== 'shared'
@@ -139,22 +145,29 @@ export const principalsIn = (exposures: readonly Exposure[]): readonly string[] 
 
 /**
  * The fence's part: whatever somebody else allows, a gateway reads what is exposed under the host it was asked for, and
- * writes nothing.
+ * writes nothing; but for the token of somebody outside who was granted more, which only our own gateway may carry.
  */
-export function exposureRules(at: Installation, exposures: readonly Exposure[]): readonly Rule[] {
+export function exposureRules(
+  at: Installation,
+  exposures: readonly Exposure[],
+  external: readonly ExternalGrant[] = [],
+): readonly Rule[] {
   const ports = [String(at.port)]
-  return principalsIn(exposures).map((principal) => {
+  return principalsIn(exposures).flatMap((principal) => {
     const own = exposures
       .filter(({ principals }) => principals.includes(principal))
       .toSorted((one, other) => (one.host < other.host ? -1 : 1))
     const outside = own.filter(({ repositories }) => repositories.length > 0)
-    return {
+    return tokenCases(principal === exposePrincipal(at) ? external : []).map(({ when, reads, writes }) => ({
       from: [{ source: { principals: [principal] } }],
       to: [
-        { operation: { ports, notMethods: READ } },
+        { operation: { ports, notMethods: READ, ...(writes.length === 0 ? {} : { notPaths: writes }) } },
         { operation: { ports, notHosts: own.flatMap(hostsOf) } },
-        ...outside.map((one) => ({ operation: { ports, hosts: hostsOf(one), notPaths: exposedPaths(one) } })),
+        ...outside.map((one) => ({
+          operation: { ports, hosts: hostsOf(one), notPaths: [...exposedPaths(one), ...reads] },
+        })),
       ],
-    }
+      ...(when.length === 0 ? {} : { when }),
+    }))
   })
 }

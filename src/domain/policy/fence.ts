@@ -1,3 +1,4 @@
+import type { ExternalGrant } from '../external/grant.ts'
 import { developerPort, type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { authorizationPolicy, type Rule, type Spec } from './authorization-policy.ts'
@@ -52,6 +53,7 @@ export function fence(
   at: Installation,
   grants: readonly Grant[],
   exposures: readonly Exposure[] = [],
+  external: readonly ExternalGrant[] = [],
   resourceVersion?: string,
 ): KubeObject {
   const [ports, theirs] = [[String(at.port)], [String(developerPort(at))]]
@@ -78,7 +80,7 @@ export function fence(
           { operation: { ports, paths: LISTINGS } },
         ],
       },
-      ...exposureRules(at, exposures),
+      ...exposureRules(at, exposures, external),
       {
         to: [
           { operation: { ports: [...ports, ...theirs], paths: ['/v2/_catalog*'] } },

@@ -15,6 +15,9 @@ export type Grant = Identity & {
   readonly developer?: string
 }
 
+/** The repositories of a grant, whoever has it. */
+export type RepositoryScope = Pick<Grant, 'repository' | 'exact' | 'readOnly'>
+
 /** A developer's grant holds at the developers' port, and only there. */
 export const isDeveloper = ({ developer }: Pick<Grant, 'developer'>): boolean => developer !== undefined
 
@@ -51,13 +54,13 @@ export const WRITE = ['POST', 'PUT', 'PATCH']
 export const LISTINGS = ['/v2/_catalog*', '*/tags/list', '*/tags/list/'] as const
 
 /** Paths a grant may write. A prefix ends in `/`, so `example` never reaches `example2`. */
-export function writePaths(grant: Grant): readonly string[] {
+export function writePaths(grant: RepositoryScope): readonly string[] {
   const base = `/v2/${grant.repository}`
   if (grant.readOnly) return []
   return grant.exact ? [`${base}/manifests/{*}`, `${base}/blobs/uploads/`, `${base}/blobs/uploads/{*}`] : [`${base}/*`]
 }
 
-function readPaths(grant: Grant): readonly string[] {
+export function readPaths(grant: RepositoryScope): readonly string[] {
   const base = `/v2/${grant.repository}`
   return grant.exact
     ? [
@@ -138,7 +141,7 @@ export function grantOf(policy: KubeObject): Grant | undefined {
 }
 
 /** Can both grants write one and the same repository? */
-export function writesOverlap(a: Grant, b: Grant): boolean {
+export function writesOverlap(a: RepositoryScope, b: RepositoryScope): boolean {
   if (a.readOnly || b.readOnly) return false
   if (a.exact && b.exact) return a.repository === b.repository
   if (a.exact) return isWithin(a.repository, b.repository)

@@ -1,3 +1,6 @@
+import type { ExternalGrant } from '../external/grant.ts'
+import { TOKEN_HEADER } from '../external/issuer.ts'
+import { tokenAsPassword } from '../external/password.ts'
 import {
   developerHost,
   developerPort,
@@ -8,7 +11,7 @@ import {
   serviceHost,
 } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
-import { EXPOSURE_LABEL, type Exposure, exposureName, isOnOwnGateway } from '../policy/exposure.ts'
+import { EXPOSURE_LABEL, type Exposure, exposureName, isOnOwnGateway, tokenHosts } from '../policy/exposure.ts'
 import { INGRESS_TYPES, type IngressType } from '../settings.ts'
 import { registrySni } from './developer-access.ts'
 import { exposingGateway, gatewayLabels, gatewayPolicy } from './gateway-admission.ts'
@@ -26,8 +29,10 @@ export function exposing(
   mesh: Pick<MeshFacts, 'admissionPolicies' | 'proxy'>,
   shipped: readonly KubeObject[],
   exposures: readonly Exposure[],
+  external: readonly ExternalGrant[],
 ): readonly KubeObject[] {
   return [
+    ...(tokenHosts(exposures).length > 0 && external.length > 0 ? [tokenAsPassword(at)] : []),
     ...(exposures.some(isOnOwnGateway) ? ownGateway(at, given, mesh, shipped) : []),
     ...(exposures.some(({ way }) => way === 'istio') ? passThrough(at) : []),
     ...exposures.flatMap((exposure) => routes(at, exposure)),
@@ -171,10 +176,13 @@ const server = (
   },
 })
 
-/** All of the host leads to the registry's Service as it was asked for; what it may ask is decided there. */
+/**
+ * All of the host leads to the registry's Service as it was asked for; what it may ask is decided there. A client's token goes
+ * there in a header of its own.
+ */
 function route(
   at: Installation,
-  { host }: Exposure,
+  { host, way }: Exposure,
   metadata: KubeObject['metadata'],
   gateways: readonly string[],
   /** Where the gateway has servers without TLS beside it. */
@@ -191,6 +199,7 @@ function route(
       http: [
         {
           ...(port === undefined ? {} : { match: [{ port }] }),
+          ...(way === 'secret' ? { headers: { request: { set: { [TOKEN_HEADER]: '%REQ(AUTHORIZATION)%' } } } } : {}),
           route: [{ destination: { host: serviceHost(at), port: { number: at.port } } }],
         },
       ],

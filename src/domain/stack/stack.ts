@@ -1,3 +1,6 @@
+import type { ExternalGrant } from '../external/grant.ts'
+import type { Keys } from '../external/keys.ts'
+import { externalObjects } from '../external/objects.ts'
 import {
   exposeNamespace,
   type Installation,
@@ -37,8 +40,14 @@ export type Shipped = {
   readonly gateway: readonly KubeObject[]
 }
 
-/** The exposures there are, and how their gateway is reached. */
-export type Exposed = { readonly exposures: readonly Exposure[]; readonly type: IngressType }
+/** The exposures there are, how their gateway is reached, and who may push by it. */
+export type Exposed = {
+  readonly exposures: readonly Exposure[]
+  readonly type: IngressType
+  readonly external: readonly ExternalGrant[]
+  /** Where the keys of each issuer come from. */
+  readonly issuers: ReadonlyMap<string, Keys>
+}
 
 /** Everything `up` applies, in order; the same for render, dry run and prune. Secrets are made apart. */
 export function stack(
@@ -51,7 +60,7 @@ export function stack(
   owners: ReadonlyMap<string, OwnerReference>,
   /** What developers have to know; absent without their way in. */
   access: DeveloperAccess | undefined,
-  { exposures, type }: Exposed,
+  { exposures, type, external, issuers }: Exposed,
 ): readonly KubeObject[] {
   return inApplyOrder([
     ...registryObjects(at, settings, mesh, shipped.registry),
@@ -68,8 +77,9 @@ export function stack(
     ...(mesh.connectionSettings ? [] : [pathHardening(at)]),
     nodeListener(at),
     readNodes(at),
-    fence(at, grants, exposures),
+    fence(at, grants, exposures, external),
     ...exposures.map((exposure) => exposurePolicy(at, exposure)),
+    ...externalObjects(at, external, issuers),
     ...grants.map((grant) => grantPolicy(at, grant, owners.get(grant.namespace))),
     ...[...new Set(grants.map((grant) => grant.namespace))].map((name) =>
       namespaceFence(at, name, grants, owners.get(name)),
@@ -77,7 +87,7 @@ export function stack(
     nodeProxy(at, mesh.proxy),
     ...(servingPorts(at).length > 1 ? outsidePort(at, shipped.developerIngress) : []),
     ...(access === undefined ? [] : developerIngress(at, settings, mesh, shipped.gateway, access)),
-    ...exposing(at, { type, revision: settings.revision }, mesh, shipped.gateway, exposures),
+    ...exposing(at, { type, revision: settings.revision }, mesh, shipped.gateway, exposures, external),
   ])
 }
 

@@ -105,7 +105,7 @@ describe('problems', () => {
     )
   })
 
-  test('a foreign ALLOW that reaches the registry is one, a foreign filter a note', async () => {
+  test('a foreign ALLOW that reaches the registry is one, a foreign filter or RequestAuthentication a note', async () => {
     const cluster = await installedCluster()
     const metadata = { name: 'theirs', namespace: 'istio-system' }
     cluster.store.put({
@@ -115,11 +115,15 @@ describe('problems', () => {
       spec: { rules: [] },
     })
     cluster.store.put({ apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter', metadata, spec: {} })
+    const rules = [{ issuer: 'https://issuer', audiences: [], fromHeaders: [] }]
+    const tokens = { apiVersion: 'security.istio.io/v1', kind: 'RequestAuthentication', metadata }
+    cluster.store.put({ ...tokens, spec: { jwtRules: rules } })
     const findings = await examine(cluster)
     expect(ofLevel(findings, 'problem')).toEqual([
       expect.stringMatching(/^AuthorizationPolicy istio-system\/theirs allows requests to the registry/),
     ])
     expect(ofLevel(findings, 'note')[0]).toMatch(/^EnvoyFilter istio-system\/theirs changes/)
+    expect(ofLevel(findings, 'note')[1]).toMatch(/^RequestAuthentication istio-system\/theirs has tokens checked/)
   })
 
   test('a bug is not a finding', async () => {

@@ -86,7 +86,11 @@ test('one pod with the label is enough, as while a version replaces another', as
 })
 
 test('our own are not named', async () => {
-  expect(await foreignReach((await installedCluster()).ports, at, 'istio-system')).toEqual({ allows: [], filters: [] })
+  expect(await foreignReach((await installedCluster()).ports, at, 'istio-system')).toEqual({
+    allows: [],
+    filters: [],
+    tokens: [],
+  })
 })
 
 test('who may step into pods, by namespace and right', async () => {

@@ -60,12 +60,22 @@ describe('permissions', () => {
     ['method is case-sensitive', method({ string_match: { exact: 'put' } }), false],
     ['inverted header', method({ string_match: { exact: 'GET' }, invert_match: true }), true],
     ['present header', method({ present_match: true }), true],
+    ['a query', { header: { name: ':path', string_match: { contains: '?' } } }, false],
+    ['no content type', { header: { name: 'content-type', present_match: true } }, false],
+    ['nor a part of one', { header: { name: 'content-type', string_match: { contains: 'form' } } }, false],
     [
       'host without case',
       { header: { name: ':authority', string_match: { exact: 'host:5000', ignore_case: true } } },
       true,
     ],
   ])('%s', (_, permission, expected) => expect(permits(permission)).toBe(expected))
+})
+
+test('the query is a part of the path header alone', () => {
+  const asked = { ...REQUEST, query: 'mount=a&from=b' }
+  const has = (permission: Json) => decide([allow(permission)], asked).allowed
+  expect(has({ header: { name: ':path', string_match: { exact: '/v2/a/b?mount=a&from=b' } } })).toBe(true)
+  expect(has(path({ exact: '/v2/a/b' }))).toBe(true)
 })
 
 describe('principals', () => {
@@ -84,6 +94,45 @@ describe('principals', () => {
     ['header', { header: { name: ':path', string_match: { prefix: '/v2/' } } }, true],
     ['path', path({ prefix: '/v3/' }), false],
   ])('%s', (_, principal, expected) => expect(isPrincipal(principal)).toBe(expected))
+})
+
+describe('claims of a token', () => {
+  const claimed = (name: string, value: Json, rest: Json = {}): Json => ({
+    metadata: { filter: 'envoy.filters.http.jwt_authn', path: [{ key: 'payload' }, { key: name }], value, ...rest },
+  })
+  const text = (exact: string): Json => ({ string_match: { exact } })
+  /** As istiod writes one value: in a list, or by itself. */
+  const either = (exact: string): Json => ({
+    or_match: { value_matchers: [{ list_match: { one_of: text(exact) } }, text(exact)] },
+  })
+  const claims = { iss: 'https://issuer', sub: 'repo:a/b:ref:refs/heads/main', aud: ['one', 'two'] }
+  const has = (principal: Json, given: typeof claims | undefined): boolean =>
+    decide([allow(yes, principal)], given === undefined ? REQUEST : { ...REQUEST, claims: given }).allowed
+  test.each<[string, Json, boolean]>([
+    ['text', claimed('sub', either('repo:a/b:ref:refs/heads/main')), true],
+    ['other text', claimed('sub', either('repo:a/b:ref:refs/heads/dev')), false],
+    ['one of a list', claimed('aud', either('two')), true],
+    ['none of a list', claimed('aud', either('three')), false],
+    ['a list is no text', claimed('aud', text('one')), false],
+    ['text is no list', claimed('iss', { list_match: { one_of: text('https://issuer') } }), false],
+    ['a claim that is not there', claimed('azp', either('x')), false],
+    ['not', { not_id: claimed('sub', either('else')) }, true],
+    ['inverted', claimed('iss', text('https://issuer'), { invert: true }), false],
+  ])('%s', (_, principal, expected) => expect(has(principal, claims)).toBe(expected))
+
+  test('without a token there are none', () => {
+    expect(has(claimed('iss', either('https://issuer')), undefined)).toBe(false)
+    expect(has({ not_id: claimed('iss', either('https://issuer')) }, undefined)).toBe(true)
+  })
+
+  test.each<[string, Json]>([
+    [
+      'other metadata',
+      { metadata: { filter: 'envoy.lb', path: [{ key: 'payload' }, { key: 'iss' }], value: text('') } },
+    ],
+    ['a claim in a claim', claimed('a', text('b'), { path: [{ key: 'payload' }, { key: 'a' }, { key: 'b' }] })],
+    ['a number', claimed('iss', { double_match: { exact: 1 } })],
+  ])('%s is not judged', (_, principal) => expect(() => has(principal, claims)).toThrow(UnknownMatcher))
 })
 
 describe('conditions it does not know', () => {

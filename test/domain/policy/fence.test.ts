@@ -62,7 +62,7 @@ describe('the fence', () => {
   })
 
   test('carries the version it may replace, where one is given', () => {
-    expect(fence(at, grants, [], '7').metadata.resourceVersion).toBe('7')
+    expect(fence(at, grants, [], [], '7').metadata.resourceVersion).toBe('7')
     expect(fence(at, grants).metadata).not.toHaveProperty('resourceVersion')
   })
 })

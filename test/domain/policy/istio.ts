@@ -1,6 +1,6 @@
 import type { RbacFilter } from '../../../src/domain/envoy/rbac.ts'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
-import type { Operation, Rule, Source, Spec } from '../../../src/domain/policy/authorization-policy.ts'
+import type { Condition, Operation, Rule, Source, Spec } from '../../../src/domain/policy/authorization-policy.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -72,8 +72,29 @@ function wildcard(value: string): Json {
 }
 
 function principals(rule: Rule, trustDomain: string): readonly Json[] {
-  if (rule.from === undefined) return [{ and_ids: { ids: [{ any: true }] } }]
-  return rule.from.map(({ source }) => ({ and_ids: { ids: identities(source, trustDomain) } }))
+  const when = (rule.when ?? []).flatMap(conditions)
+  if (rule.from === undefined) return [{ and_ids: { ids: when.length === 0 ? [{ any: true }] : when } }]
+  return rule.from.map(({ source }) => ({ and_ids: { ids: [...identities(source, trustDomain), ...when] } }))
+}
+
+/** Conditions on the claims of a token, which may be a text or a list of them. */
+function conditions({ key, values, notValues }: Condition): readonly Json[] {
+  const [, name = ''] = /^request\.auth\.claims\[(\w+)\]$/.exec(key) ?? []
+  const claim = (texts: readonly string[]): Json => {
+    const each = texts.map((text) => ({ string_match: wildcard(text) }))
+    const value = each.length === 1 ? (each[0] ?? {}) : { or_match: { value_matchers: each } }
+    return {
+      metadata: {
+        filter: 'envoy.filters.http.jwt_authn',
+        path: [{ key: 'payload' }, { key: name }],
+        value: { or_match: { value_matchers: [{ list_match: { one_of: value } }, value] } },
+      },
+    }
+  }
+  return [
+    ...(values === undefined ? [] : [claim(values)]),
+    ...(notValues === undefined ? [] : [{ not_id: claim(notValues) }]),
+  ]
 }
 
 function identities(source: Source, trustDomain: string): readonly Json[] {

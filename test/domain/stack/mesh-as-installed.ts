@@ -76,7 +76,8 @@ export function stackWith({
   const all = { ...DEFAULTS, ...settings }
   const home = { ...at, ...place, ...(all.developerIngress === true ? { developers: true as const } : {}) }
   const access = home.developers === true ? ACCESS : undefined
-  return stack(home, all, facts, shipped, grants, ownersOf(grants), access, { exposures, type: 'LoadBalancer' })
+  const exposed = { exposures, type: 'LoadBalancer', external: [], issuers: new Map() } as const
+  return stack(home, all, facts, shipped, grants, ownersOf(grants), access, exposed)
 }
 
 /** The one object of this kind and name. */
