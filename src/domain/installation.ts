@@ -11,6 +11,8 @@ export type Installation = {
   readonly clusterDomain: string
   /** The developers' way in is installed. */
   readonly developers?: true
+  /** The node proxy is a standard Istio Gateway instead of a sidecar. */
+  readonly nodeGateway?: true
 }
 
 /** Name of the Service, the Deployment, the service account and of the label `app`. */

@@ -22,6 +22,7 @@ export const OWNED_TYPES: readonly ResourceType[] = [
   { apiVersion: 'networking.istio.io/v1', kind: 'Gateway' },
   { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService' },
   { apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' },
+  { apiVersion: 'telemetry.istio.io/v1', kind: 'Telemetry' },
   { apiVersion: 'v1', kind: 'PersistentVolumeClaim' },
   { apiVersion: 'v1', kind: 'Service' },
   { apiVersion: 'apps/v1', kind: 'Deployment' },
@@ -41,7 +42,6 @@ export const OTHER_TYPES: readonly ResourceType[] = [
   ...types('policy/v1', 'PodDisruptionBudget'),
   ...types('networking.istio.io/v1', 'ServiceEntry', 'WorkloadEntry'),
   ...types('security.istio.io/v1', 'RequestAuthentication'),
-  ...types('telemetry.istio.io/v1', 'Telemetry'),
   ...types('gateway.networking.k8s.io/v1', 'Gateway', 'HTTPRoute'),
 ]
 

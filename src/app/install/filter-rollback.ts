@@ -33,7 +33,8 @@ export async function keepAcceptedFilters(ports: Ports, plan: InstallPlan): Prom
   })
 }
 
-async function rejections(ports: Ports, plan: InstallPlan): Promise<readonly string[]> {
+/** What Ready proxies refused, but for what a node cannot have. */
+export async function rejections(ports: Ports, plan: InstallPlan): Promise<readonly string[]> {
   const pods = [...(await registryPods(ports, plan.at)), ...(await nodeProxyPods(ports, plan.at))].filter(isReady)
   const configs = await Promise.all(pods.map((pod) => proxyConfig(ports, pod, plan.at.port)))
   return configs.flatMap(({ rejected }, index) =>
@@ -52,7 +53,8 @@ async function settled(ports: Ports, plan: InstallPlan): Promise<readonly string
   }
 }
 
-async function restore({ kube }: Ports, { ref, before }: Change): Promise<void> {
+/** Makes an object again what it was before the plan, or not at all. */
+export async function restore({ kube }: Ports, { ref, before }: Change): Promise<void> {
   if (before === undefined) await kube.remove(ref)
   else await kube.apply({ ...before, metadata: { ...before.metadata, name: refOf(before).name } }, { force: true })
 }

@@ -1,6 +1,8 @@
 import type { V1Container, V1EnvVar } from '@kubernetes/client-node'
 import { type Installation, NODE_PROXY, nodeNamespace, ownerLabels } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
+import type { NodeProxy } from '../settings.ts'
+import { customaryLabels } from './gateway-admission.ts'
 import { injectionLabel } from './injection.ts'
 import { loopbackListener } from './mesh.ts'
 import type { ProxyTemplate } from './mesh-facts.ts'
@@ -33,6 +35,12 @@ export function templatePod(namespace: string, revision: string | undefined): Ku
   }
 }
 
+/** What the proxy of a node runs as, by its DaemonSet. */
+export function nodeProxyOf(daemonSet: KubeObject): NodeProxy {
+  const { template } = daemonSet.spec as { template: { spec: { containers: readonly V1Container[] } } }
+  return template.spec.containers[0]?.args?.includes('router') === true ? 'gateway' : 'sidecar'
+}
+
 /** One egress listener on loopback and nothing else, so memory does not grow with the mesh. */
 export function nodeSidecar(at: Installation): KubeObject {
   return {
@@ -45,6 +53,8 @@ export function nodeSidecar(at: Installation): KubeObject {
 
 export function nodeProxy(at: Installation, template: ProxyTemplate): KubeObject {
   const labels = { app: NODE_PROXY }
+  // So many that no Gateway of others can mean these pods by accident or stealth.
+  const more = at.nodeGateway === true ? customaryLabels(NODE_PROXY) : {}
   return {
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
@@ -54,7 +64,9 @@ export function nodeProxy(at: Installation, template: ProxyTemplate): KubeObject
       // The old pod holds the port until it is gone, so one node at a time and no surge.
       updateStrategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 1 } },
       template: {
-        metadata: { labels: { ...labels, 'sidecar.istio.io/inject': 'false', 'istio.io/dataplane-mode': 'none' } },
+        metadata: {
+          labels: { ...labels, ...more, 'sidecar.istio.io/inject': 'false', 'istio.io/dataplane-mode': 'none' },
+        },
         spec: {
           serviceAccountName: NODE_PROXY,
           automountServiceAccountToken: false,
@@ -76,8 +88,8 @@ function proxyContainer(at: Installation, injected: V1Container): V1Container {
   const { lifecycle: _lifecycle, startupProbe: _startup, stdin: _in, tty: _tty, ...container } = injected
   return {
     ...container,
-    // A gateway's proxy takes Gateways and VirtualServices of any namespace; a sidecar's takes none.
-    args: (injected.args ?? []).map((arg) => (arg === 'router' ? 'sidecar' : arg)),
+    // A gateway's proxy takes Gateways of any namespace that admission lets in; a sidecar's takes none.
+    args: (injected.args ?? []).map((arg) => (arg === 'router' && at.nodeGateway !== true ? 'sidecar' : arg)),
     env: proxyEnv(at, injected.env ?? []),
     // Declared, so that the scheduler and the kubelet give the port to nobody else on the node.
     ports: [{ name: 'registry', containerPort: at.port, hostPort: at.port, protocol: 'TCP' }],

@@ -12,6 +12,7 @@ import { nodeListener, pathHardening, refusalBody } from './envoy-filter.ts'
 import { localRegistry } from './local-registry.ts'
 import { mutualTls, registrySidecar, strictMtls } from './mesh.ts'
 import type { MeshFacts } from './mesh-facts.ts'
+import { nodeGateway } from './node-gateway.ts'
 import { nodeProxy, nodeSidecar } from './node-proxy.ts'
 import { placed, registryObjects } from './registry.ts'
 
@@ -46,11 +47,10 @@ export function stack(
     ...buildNamespaces(grants).flatMap((name) => orderIn(at, name, mesh, owners.get(name))),
     strictMtls(at),
     registrySidecar(at),
-    nodeSidecar(at),
     mutualTls(at),
     refusalBody(at),
     ...(mesh.connectionSettings ? [] : [pathHardening(at)]),
-    nodeListener(at),
+    ...(at.nodeGateway === true ? nodeGateway(at, mesh.admissionPolicies) : [nodeSidecar(at), nodeListener(at)]),
     readNodes(at),
     fence(at, grants),
     ...grants.map((grant) => grantPolicy(at, grant, owners.get(grant.namespace))),

@@ -65,7 +65,12 @@ const ownersOf = (grants: readonly Grant[]) =>
 export function stackWith({ at: place, settings, mesh, grants = [] }: Wanted = {}): readonly KubeObject[] {
   const facts = { ...MESH, ...mesh }
   const all = { ...DEFAULTS, ...settings }
-  const home = { ...at, ...place, ...(all.developerIngress === true ? { developers: true as const } : {}) }
+  const home = {
+    ...at,
+    ...place,
+    ...(all.developerIngress === true ? { developers: true as const } : {}),
+    ...(all.nodeProxy === 'gateway' ? { nodeGateway: true as const } : {}),
+  }
   return stack(home, all, facts, shipped, grants, ownersOf(grants), home.developers === true ? ACCESS : undefined)
 }
 
