@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apply, NODES, podOf, REGISTRY, remove } from './attacks/kit.ts'
-import { gateway } from './attacks/mesh.ts'
+import { gateway, moved } from './attacks/mesh.ts'
 import { bind } from './attacks/node.ts'
 import { whilePulling } from './attacks/turn.ts'
 import {
@@ -36,8 +36,11 @@ const logged = async (where: string, app: string): Promise<readonly string[]> =>
     .filter((line) => line.includes(mark))
 
 beforeAll(async () => {
-  await regctlOk(['up', ...upFlags, '--node-proxy', 'gateway'])
   await ensureNamespaces(EVIL)
+  const addresses = (await someNodes()).map(({ ip }) => ip)
+  // In force for all that follows: istiod would move the gateways' port by them, whoever's they are.
+  await apply(...moved(EVIL, [...addresses, '192.0.2.1']))
+  await regctlOk(['up', ...upFlags, '--node-proxy', 'gateway'])
   hosts = (await someNodes()).map(({ name }) => ({ namespace: EVIL, name: `host-${name}` }))
   const nodes = await someNodes()
   await Promise.all([ensureBuilder(), clients(...nodes.map(({ name }) => onHost(EVIL, `host-${name}`, name)))])

@@ -43,6 +43,7 @@ const nodeGatewayRights = (namespace: string): readonly Right[] =>
     ['networking.istio.io', 'gateways'],
     ['networking.istio.io', 'virtualservices'],
     ['networking.istio.io', 'destinationrules'],
+    ['networking.istio.io', 'workloadentries'],
     ['security.istio.io', 'authorizationpolicies'],
     ['telemetry.istio.io', 'telemetries'],
   ].map(([group = '', resource = '']) => ({ verb: 'patch', group, resource, namespace }))

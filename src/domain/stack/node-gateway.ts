@@ -5,6 +5,7 @@ import { noPull, pull } from '../policy/fence.ts'
 import { answer, envoyFilter, LOOPBACK, onHttp } from './envoy-filter.ts'
 import { type GuardedGateway, gatewayPolicy } from './gateway-admission.ts'
 import { mutualTls } from './mesh.ts'
+import { NODE_GATEWAY_ADDRESS } from './node-proxy.ts'
 
 export const guardedNodes = (at: Pick<Installation, 'namespace'>): GuardedGateway => ({
   policy: `regctl-node-gateways-${at.namespace}`,
@@ -21,6 +22,7 @@ export const guardedNodes = (at: Pick<Installation, 'namespace'>): GuardedGatewa
 export function nodeGateway(at: Installation, admissionPolicies: boolean): readonly KubeObject[] {
   return [
     ...(admissionPolicies ? gatewayPolicy(at, guardedNodes(at)) : []),
+    entry(at),
     gateway(at),
     route(at),
     upstream(at),
@@ -37,6 +39,18 @@ const meta = (at: Installation, name: string = NODE_PROXY) => ({
 })
 
 const selector = { matchLabels: { app: NODE_PROXY } }
+
+/**
+ * istiod takes a WorkloadEntry of any namespace that has a proxy's address for the proxy's own, and moves a gateway's
+ * ports by the Services that select it. So the proxies tell an address nobody has, and this entry has it too: one of
+ * the proxy's namespace comes first (istio pilot/pkg/serviceregistry/util/workloadinstances).
+ */
+const entry = (at: Installation): KubeObject => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'WorkloadEntry',
+  metadata: meta(at),
+  spec: { address: NODE_GATEWAY_ADDRESS, labels: selector.matchLabels },
+})
 
 /** `./`: only VirtualServices of the gateway's own namespace attach. */
 function gateway(at: Installation): KubeObject {

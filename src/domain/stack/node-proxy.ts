@@ -10,6 +10,9 @@ import type { ProxyTemplate } from './mesh-facts.ts'
 /** The node's own ports of the proxy, away from those a sidecar uses, which another hostNetwork proxy may hold. */
 const PORTS = { admin: 15_900, agent: 15_920, ready: 15_921, prometheus: 15_922 } as const
 
+/** What a gateway says is its address: nobody's (RFC 5737). See `entry` in node-gateway.ts. */
+export const NODE_GATEWAY_ADDRESS = '192.0.2.1'
+
 /**
  * A pod for the injector to fill in by a dry run: istiod never injects a hostNetwork pod, so the container that
  * follows the mesh's version and settings comes from one that is not. It is never created.
@@ -94,7 +97,7 @@ function proxyContainer(at: Installation, injected: V1Container): V1Container {
     // Declared, so that the scheduler and the kubelet give the port to nobody else on the node.
     ports: [{ name: 'registry', containerPort: at.port, hostPort: at.port, protocol: 'TCP' }],
     readinessProbe: {
-      httpGet: { path: '/healthz/ready', port: PORTS.ready },
+      httpGet: { ...(at.nodeGateway === true ? { host: '127.0.0.1' } : {}), path: '/healthz/ready', port: PORTS.ready },
       periodSeconds: 2,
       failureThreshold: 3,
       timeoutSeconds: 3,
@@ -128,6 +131,7 @@ function proxyEnv(at: Installation, injected: readonly V1EnvVar[]): V1EnvVar[] {
     ENVOY_STATUS_PORT: String(PORTS.ready),
     ENVOY_PROMETHEUS_PORT: String(PORTS.prometheus),
     METRICS_LOCALHOST_ACCESS_ONLY: 'true',
+    ...(at.nodeGateway === true ? { INSTANCE_IP: NODE_GATEWAY_ADDRESS } : {}),
   }
   const kept = injected.filter((variable) => !(variable.name in ours))
   return [...kept, ...Object.entries(ours).map(([name, value]) => ({ name, value }))]

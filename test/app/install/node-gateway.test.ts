@@ -19,7 +19,7 @@ const look = ({ ports }: FakeCluster) => status(ports, 'kube-registry')
 const problems = async (cluster: FakeCluster) => (await look(cluster)).problems.map(({ what }) => what)
 
 const TYPES = [
-  ['networking.istio.io/v1', ['Gateway', 'VirtualService', 'Sidecar', 'DestinationRule']],
+  ['networking.istio.io/v1', ['Gateway', 'VirtualService', 'WorkloadEntry', 'Sidecar', 'DestinationRule']],
   ['networking.istio.io/v1alpha3', ['EnvoyFilter']],
   ['security.istio.io/v1', ['AuthorizationPolicy']],
   ['telemetry.istio.io/v1', ['Telemetry']],
@@ -36,6 +36,7 @@ const SIDECAR = ['Sidecar registry-node', 'EnvoyFilter node-listener']
 const AS_GATEWAY = [
   'Gateway registry-node',
   'VirtualService registry-node',
+  'WorkloadEntry registry-node',
   'DestinationRule registry-node',
   'EnvoyFilter node-gateway-listener',
   'AuthorizationPolicy node-fence',
