@@ -170,6 +170,14 @@ describe('a turn that fails', () => {
     asBefore(cluster)
   })
 
+  test('is not one for what another proxy refused', async () => {
+    const cluster = await installedCluster()
+    const [registry] = cluster.store.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace: 'kube-registry' })
+    cluster.mesh.rejected.set(registry?.metadata.name ?? '', [{ listener: 'virtualInbound', details: 'theirs' }])
+    await expect(up(cluster, GATEWAY)).rejects.toEqual(failure('FILTER_REJECTED', 5, 'listener virtualInbound: theirs'))
+    expect(kept(cluster)).toMatchObject(GATEWAY)
+  })
+
   test('is none where the nodes had nothing before', async () => {
     const cluster = fakeCluster()
     cluster.workloads.start = (pod) => (pod.namespace === NODES ? starting(pod) : ready(pod))
