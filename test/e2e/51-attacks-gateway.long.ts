@@ -126,10 +126,13 @@ describe('a Gateway of others that is there before the rule, or without it', () 
   const [rogue] = gateway(EVIL, 'rogue', { app: 'registry-node' }, 18_084) as [object]
 
   test('would open a port on every node; status and up name it', async () => {
-    await using there = await wire(NODES, await podOf(NODES, 'registry-node'), 18_084)
+    const node = await podOf(NODES, 'registry-node')
     await withoutAdmission(`regctl-node-gateways-${REGISTRY}`, rogue)
     try {
-      await eventually(async () => expect(codesIn(await there.ask(request('GET', '/v2/')))).not.toEqual([]))
+      await eventually(async () => {
+        await using there = await wire(NODES, node, 18_084)
+        expect(codesIn(await there.ask(request('GET', '/v2/')))).not.toEqual([])
+      })
       const up = await regctl(['up'])
       expect([up.exitCode, up.stderr]).toEqual([
         4,
