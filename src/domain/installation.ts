@@ -13,6 +13,8 @@ export type Installation = {
   readonly developers?: true
   /** The registry is exposed to whoever comes with a certificate of the mesh. */
   readonly outside?: true
+  /** The node proxy is a standard Istio Gateway instead of a sidecar. */
+  readonly nodeGateway?: true
 }
 
 /** Name of the Service, the Deployment, the service account and of the label `app`. */

@@ -21,7 +21,12 @@ export type Settings = {
   readonly developerIngress?: true
   /** How their gateway is reached; absent for a load balancer. */
   readonly developerIngressType?: IngressType
+  /** What Istio's proxy is on the nodes; absent for a sidecar. */
+  readonly nodeProxy?: NodeProxy
 }
+
+export const NODE_PROXIES = ['sidecar', 'gateway'] as const
+export type NodeProxy = (typeof NODE_PROXIES)[number]
 
 export const INGRESS_TYPES = ['LoadBalancer', 'NodePort', 'HostPort', 'ClusterIP'] as const
 export type IngressType = (typeof INGRESS_TYPES)[number]
@@ -44,6 +49,7 @@ export const installationOf = (
   clusterDomain,
   ...(settings.developerIngress === true ? { developers: true } : {}),
   ...(exposures.some(({ way }) => way === 'istio') ? { outside: true } : {}),
+  ...(settings.nodeProxy === 'gateway' ? { nodeGateway: true } : {}),
 })
 
 /** Flags as given: a value sets, `null` (`--no-FLAG`) goes back to the default, absent keeps. */

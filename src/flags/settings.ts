@@ -1,5 +1,5 @@
 import { Flags } from '@oclif/core'
-import { DEFAULTS, type GivenSettings, INGRESS_TYPES, mergeSettings } from '../domain/settings.ts'
+import { DEFAULTS, type GivenSettings, INGRESS_TYPES, mergeSettings, NODE_PROXIES } from '../domain/settings.ts'
 import { usageError } from '../errors.ts'
 
 const back = (name: string) =>
@@ -32,6 +32,11 @@ export const settingFlags = {
     summary: 'How that gateway is reached (LoadBalancer); implies --developer-ingress.',
     options: [...INGRESS_TYPES],
   }),
+  'node-proxy': Flags.string({
+    summary:
+      "What Istio's proxy is on the nodes (sidecar): it passes bytes on, or a gateway that refuses pushes itself.",
+    options: [...NODE_PROXIES],
+  }),
   'no-developer-ingress': Flags.boolean({
     summary: 'Close that way again.',
     helpGroup: 'RESET',
@@ -44,6 +49,7 @@ export const settingFlags = {
   'no-size': back('size'),
   'no-image': back('image'),
   'no-istio-version': back('Istio version'),
+  'no-node-proxy': back('node proxy'),
 }
 
 type Parsed = {
@@ -57,6 +63,8 @@ type Parsed = {
   readonly 'publish-local-registry'?: boolean | undefined
   readonly 'developer-ingress': boolean
   readonly 'developer-ingress-type'?: string | undefined
+  readonly 'node-proxy'?: string | undefined
+  readonly 'no-node-proxy': boolean
   readonly 'no-developer-ingress': boolean
   readonly 'no-developer-ingress-type': boolean
   readonly 'no-istio-version': boolean
@@ -76,6 +84,7 @@ export function givenSettings(flags: Parsed): GivenSettings {
     'image',
     'istio-version',
     'developer-ingress-type',
+    'node-proxy',
   ] as const)
     if (flags[name] !== undefined && flags[`no-${name}`])
       throw usageError('BOTH_FLAGS', `--${name} and --no-${name} contradict each other`)
@@ -97,6 +106,8 @@ export function givenSettings(flags: Parsed): GivenSettings {
     developerIngressType:
       flags['no-developer-ingress-type'] || flags['no-developer-ingress'] ? null : flags['developer-ingress-type'],
     istioVersion: flags['no-istio-version'] ? null : flags['istio-version'],
+    // The default is kept as no setting, whichever way it was asked for.
+    nodeProxy: flags['no-node-proxy'] || flags['node-proxy'] === 'sidecar' ? null : flags['node-proxy'],
   }
   const settings = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as GivenSettings
   // What is wrong by itself is told before the cluster is asked anything.

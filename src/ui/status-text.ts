@@ -19,7 +19,7 @@ export function statusText(status: Status): string {
       [
         ...status.registry.map((pod) => ['registry', pod.node, state(pod.ready), pod.imageId || pod.image]),
         ...status.nodes.map(({ node, proxy }) => [
-          'node proxy',
+          status.nodeProxy === 'gateway' ? 'node gateway' : 'node proxy',
           node,
           proxy === null ? theme.bad('missing') : state(proxy.ready),
           proxy?.image ?? '',

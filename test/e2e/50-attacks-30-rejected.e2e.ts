@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apply, ensureVictim, NODES, namespace, REGISTRY, remove } from './attacks/kit.ts'
+import { nodeContext } from './attacks/layout.ts'
 import { inForce, registryConfig } from './attacks/mesh.ts'
 import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
 
@@ -44,7 +45,7 @@ const onRegistry = filter(REGISTRY, 'kube-registry', {
 
 const onNodes = filter(NODES, 'registry-node', {
   applyTo: 'FILTER_CHAIN',
-  match: { context: 'SIDECAR_OUTBOUND', listener: { portNumber: 5000 } },
+  match: { context: nodeContext(), listener: { portNumber: 5000 } },
   patch: {
     operation: 'MERGE',
     value: { filter_chain_match: { prefix_ranges: [{ address_prefix: 'no-address', prefix_len: 8 }] } },

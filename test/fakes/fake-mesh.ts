@@ -5,6 +5,7 @@ import { decide, type RbacFilter } from '../../src/domain/envoy/rbac.ts'
 import type { KubeObject } from '../../src/domain/kube-object.ts'
 import { spiffeId } from '../../src/domain/policy/identity.ts'
 import { rbacFilters } from '../domain/policy/istio.ts'
+import { FakeGateway } from './fake-gateway.ts'
 import type { Answer, Asked } from './fake-pods.ts'
 import type { ObjectStore } from './object-store.ts'
 
@@ -16,6 +17,8 @@ const INJECTED = JSON.parse(
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' }
 const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' }
 const GATEWAY = { apiVersion: 'networking.istio.io/v1', kind: 'Gateway' }
+const POD = { apiVersion: 'v1', kind: 'Pod' }
+const ROUTES = 'config_dump?resource=dynamic_route_configs'
 const DUMP = 'config_dump?resource=dynamic_listeners'
 const ISSUER = { apiVersion: 'security.istio.io/v1', kind: 'RequestAuthentication' }
 const FILTER = { apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' }
@@ -131,12 +134,24 @@ export class FakeMesh {
         : namespace.endsWith('-expose')
           ? this.#gateway(name, 8443, this.#answered())
           : this.#dump(name)
-    if (how === 'request' && isNode && at === 15_900 && what === `GET /${DUMP}`) return this.#dump(name, [])
+    if (how === 'request' && isNode && at === 15_900) return this.#node(name, what)
     if (how !== 'request' || !isNode || at !== this.port) return undefined
     const [method = '', path = ''] = what.split(' ')
     const principal = spiffeId(this.trustDomain, namespace, 'registry-node')
     const request = { principal, method, path, host: `localhost:${this.port}`, port: this.port }
     return decide(this.filters(), request).allowed ? 200 : 403
+  }
+
+  /** A node's proxy follows Gateways once its pod is one. */
+  #node(pod: string, what: string): Answer {
+    const found = this.#store.read({ ...POD, namespace: 'kube-registry-node', name: pod })
+    const { containers = [] } = (found?.spec ?? {}) as { containers?: readonly V1Container[] }
+    const isGateway = containers[0]?.args?.includes('router') === true
+    const objects = [GATEWAY, FILTER].flatMap((type) => this.#store.list(type))
+    const gateway = isGateway ? new FakeGateway(objects, found?.metadata.labels ?? {}) : undefined
+    if (what === `GET /${ROUTES}`) return gateway?.routes()
+    if (what !== `GET /${DUMP}`) return undefined
+    return gateway === undefined ? this.#dump(pod, []) : this.#config(pod, ...gateway.listeners())
   }
 
   #dump(pod: string, chains = [this.filters(), ...this.chains]): string {
@@ -173,12 +188,13 @@ export class FakeMesh {
     )
   }
 
-  #config(pod: string, listener: object): string {
+  #config(pod: string, ...listeners: readonly object[]): string {
     const errors = (this.rejected.get(pod) ?? []).map(({ listener, details }) => ({
       name: listener,
       error_state: { details },
     }))
-    return JSON.stringify({ configs: [{ name: 'first', active_state: { listener } }, ...errors] })
+    const active = listeners.map((listener) => ({ name: 'first', active_state: { listener } }))
+    return JSON.stringify({ configs: [...active, ...errors] })
   }
 
   /** The registry's ports, as its Sidecar says. */

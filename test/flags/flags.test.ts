@@ -12,6 +12,7 @@ const NONE = {
   'no-size': false,
   'no-image': false,
   'no-istio-version': false,
+  'no-node-proxy': false,
 }
 
 describe('settings as given', () => {
@@ -37,9 +38,12 @@ describe('settings as given', () => {
     [{ 'no-size': true }, { size: null }],
     [{ 'no-image': true }, { image: null }],
     [{ 'no-istio-version': true }, { istioVersion: null }],
+    [{ 'node-proxy': 'gateway' }, { nodeProxy: 'gateway' }],
+    [{ 'node-proxy': 'sidecar' }, { nodeProxy: null }],
+    [{ 'no-node-proxy': true }, { nodeProxy: null }],
   ])('%j', (flags, given) => expect(givenSettings({ ...NONE, ...flags })).toEqual(given))
 
-  test.each(['revision', 'storage', 'storage-class', 'size', 'image', 'istio-version'])(
+  test.each(['revision', 'storage', 'storage-class', 'size', 'image', 'istio-version', 'node-proxy'])(
     '--%s with its --no form',
     (name) => {
       expect(() => givenSettings({ ...NONE, [name]: 'x', [`no-${name}`]: true })).toThrow(

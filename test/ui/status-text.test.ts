@@ -17,6 +17,7 @@ const STATUS: Status = {
   namespace: 'kube-registry',
   port: 5001,
   registry: [pod('node1')],
+  nodeProxy: 'sidecar',
   nodes: [
     { node: 'node1', proxy: pod('node1', { image: 'proxyv2:1.31.0' }) },
     { node: 'node2', proxy: pod('node2', { image: 'proxyv2:1.31.0' }) },

@@ -72,6 +72,10 @@ export async function proxyConfig(ports: Ports, pod: V1Pod, port: number): Promi
 export const listenersOf = (ports: Ports, pod: V1Pod): Promise<string> =>
   askProxy(ports, pod, 'config_dump?resource=dynamic_listeners')
 
+/** The routes that go with them. */
+export const routesOf = (ports: Ports, pod: V1Pod): Promise<string> =>
+  askProxy(ports, pod, 'config_dump?resource=dynamic_route_configs')
+
 async function askProxy(ports: Ports, pod: V1Pod, path: string): Promise<string> {
   const { namespace = '', name = '' } = pod.metadata ?? {}
   const admin = ownAdminPort(pod)

@@ -8,8 +8,10 @@ import type { Exposure } from '../../domain/policy/exposure.ts'
 import { FENCE, outlived } from '../../domain/policy/fence.ts'
 import type { Grant } from '../../domain/policy/grant.ts'
 import { isReady } from '../../domain/ready-pods.ts'
+import type { NodeProxy } from '../../domain/settings.ts'
 import { lacksIpv6 } from '../../domain/stack/envoy-filter.ts'
 import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
+import { nodeProxyOf } from '../../domain/stack/node-proxy.ts'
 import { RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
@@ -23,6 +25,7 @@ import { diagnose } from './diagnose.ts'
 import { type ExposureState, exposureStates } from './exposure-state.ts'
 import { externalState } from './external-state.ts'
 import { type IngressState, ingressState } from './ingress-state.ts'
+import { nodeGatewayProblems } from './node-gateway-state.ts'
 import { type PodState, podState } from './pod-state.ts'
 import { type Problem, Problems } from './problems.ts'
 import { type StorageUse, storageUse } from './storage-use.ts'
@@ -33,6 +36,8 @@ export type Status = {
   readonly namespace: string
   readonly port: number
   readonly registry: readonly PodState[]
+  /** What Istio's proxy is on the nodes. */
+  readonly nodeProxy: NodeProxy
   readonly nodes: readonly { readonly node: string; readonly proxy: PodState | null }[]
   /** The developers' way in; null where it is not installed. */
   readonly developerIngress: IngressState | null
@@ -78,6 +83,7 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
     namespace,
     port: at.port,
     registry: pods.map((pod) => podState(pod, 'registry')),
+    nodeProxy: settings.nodeProxy ?? 'sidecar',
     nodes: (nodes as readonly V1Node[]).map((node) => {
       const name = node.metadata?.name ?? ''
       const pod = byNode.get(name)
@@ -131,13 +137,17 @@ async function problemsOf(
       )
     }
   }
+  await nodeGatewayProblems(ports, at, problems)
   const daemonSet = await ports.kube.get({
     apiVersion: 'apps/v1',
     kind: 'DaemonSet',
     namespace: nodeNamespace(at),
     name: NODE_PROXY,
   })
+  const wanted = at.nodeGateway === true ? 'gateway' : 'sidecar'
   if (daemonSet === undefined) say('the node proxy is not installed', 'regctl up')
+  else if (nodeProxyOf(daemonSet) !== wanted)
+    say(`the node proxy is to be a ${wanted} and is a ${nodeProxyOf(daemonSet)} still`, 'regctl up')
   else if (template !== undefined && imageOf(daemonSet) !== template.container.image)
     say(
       `Istio has moved on: it injects ${template.container.image}, the node proxy runs ${imageOf(daemonSet)}`,

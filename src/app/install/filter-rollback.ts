@@ -1,3 +1,4 @@
+import type { V1Pod } from '@kubernetes/client-node'
 import { describeRef, refOf } from '../../domain/kube-object.ts'
 import type { Change } from '../../domain/plan.ts'
 import { isReady } from '../../domain/ready-pods.ts'
@@ -33,9 +34,14 @@ export async function keepAcceptedFilters(ports: Ports, plan: InstallPlan): Prom
   })
 }
 
-async function rejections(ports: Ports, plan: InstallPlan): Promise<readonly string[]> {
-  const pods = [...(await registryPods(ports, plan.at)), ...(await nodeProxyPods(ports, plan.at))].filter(isReady)
-  const configs = await Promise.all(pods.map((pod) => proxyConfig(ports, pod, plan.at.port)))
+async function rejections(ports: Ports, { at }: InstallPlan): Promise<readonly string[]> {
+  return rejectionsOf(ports, [...(await registryPods(ports, at)), ...(await nodeProxyPods(ports, at))], at.port)
+}
+
+/** What Ready proxies refused, but for what a node cannot have. */
+export async function rejectionsOf(ports: Ports, all: readonly V1Pod[], port: number): Promise<readonly string[]> {
+  const pods = all.filter(isReady)
+  const configs = await Promise.all(pods.map((pod) => proxyConfig(ports, pod, port)))
   return configs.flatMap(({ rejected }, index) =>
     rejected
       .filter((one) => !lacksIpv6(one))
@@ -52,7 +58,8 @@ async function settled(ports: Ports, plan: InstallPlan): Promise<readonly string
   }
 }
 
-async function restore({ kube }: Ports, { ref, before }: Change): Promise<void> {
+/** Makes an object again what it was before the plan, or not at all. */
+export async function restore({ kube }: Ports, { ref, before }: Change): Promise<void> {
   if (before === undefined) await kube.remove(ref)
   else await kube.apply({ ...before, metadata: { ...before.metadata, name: refOf(before).name } }, { force: true })
 }

@@ -18,6 +18,8 @@ import { settleSet } from '../open-ports/settle.ts'
 import { keepAcceptedFilters } from './filter-rollback.ts'
 import { proveIngress, publishAccess } from './ingress.ts'
 import { type InstallPlan, keepHttpSecret } from './install-plan.ts'
+import { proveNodeGateways } from './node-gateway.ts'
+import { orAsBefore } from './node-switch.ts'
 import { preflight } from './preflight.ts'
 import { prune } from './prune.ts'
 import { waitReady } from './rollout.ts'
@@ -51,10 +53,7 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
   )
   await settlePorts(ports, plan)
   const deadline = ports.clock.now() + options.timeoutMs
-  if (options.wait)
-    await report.step('Wait for the registry and a proxy on every node', (note) =>
-      waitReady(ports, plan.at, ownGateways(plan), options.timeoutMs, note),
-    )
+  if (options.wait) await orAsBefore(ports, plan, () => untilReady(ports, plan, options.timeoutMs))
   // Not before the new pods are there: what goes may have protected the old ones.
   const removed = options.wait ? await prune(ports, plan.at, plan.surplus, options.timeoutMs) : leave(ports, plan)
   if (options.wait) await publishAccess(ports, plan)
@@ -66,6 +65,17 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
     removed,
     ready: options.wait,
   }
+}
+
+async function untilReady(ports: Ports, plan: InstallPlan, timeoutMs: number): Promise<void> {
+  const deadline = ports.clock.now() + timeoutMs
+  await ports.report.step('Wait for the registry and a proxy on every node', (note) =>
+    waitReady(ports, plan.at, ownGateways(plan), timeoutMs, note),
+  )
+  if (plan.at.nodeGateway === true)
+    await ports.report.step("Prove the nodes' gateways", () =>
+      proveNodeGateways(ports, plan, Math.min(Math.max(5000, deadline - ports.clock.now()), 30_000)),
+    )
 }
 
 const changeText = (change: Change): string =>

@@ -6,9 +6,13 @@ import type { Ports, Right } from '../../ports.ts'
 import { mutationApi } from '../cluster/mutation.ts'
 import { checkIngress } from './ingress-preflight.ts'
 import type { InstallPlan } from './install-plan.ts'
+import { checkNodeGateway } from './node-gateway-preflight.ts'
+
+type Where = Pick<InstallPlan['at'], 'namespace' | 'developers' | 'nodeGateway'>
 
 /** What `up` writes, as RBAC names it. */
-function neededRights(namespace: string, admission: readonly string[], ingress: boolean): readonly Right[] {
+function neededRights(at: Where, admission: readonly string[]): readonly Right[] {
+  const { namespace } = at
   const here = (group: string, resource: string): Right => ({ verb: 'patch', group, resource, namespace })
   const node = nodeNamespace({ namespace })
   return [
@@ -29,9 +33,20 @@ function neededRights(namespace: string, admission: readonly string[], ingress: 
     { verb: 'create', group: '', resource: 'pods', namespace: node },
     { verb: 'create', group: '', resource: 'pods', subresource: 'portforward', namespace: node },
     ...admission.map((resource) => ({ verb: 'patch', group: 'admissionregistration.k8s.io', resource })),
-    ...(ingress ? ingressRights(namespace) : []),
+    ...(at.developers === true ? ingressRights(namespace) : []),
+    ...(at.nodeGateway === true ? nodeGatewayRights(node) : []),
   ]
 }
+
+const nodeGatewayRights = (namespace: string): readonly Right[] =>
+  [
+    ['networking.istio.io', 'gateways'],
+    ['networking.istio.io', 'virtualservices'],
+    ['networking.istio.io', 'destinationrules'],
+    ['networking.istio.io', 'workloadentries'],
+    ['security.istio.io', 'authorizationpolicies'],
+    ['telemetry.istio.io', 'telemetries'],
+  ].map(([group = '', resource = '']) => ({ verb: 'patch', group, resource, namespace }))
 
 function ingressRights(namespace: string): readonly Right[] {
   const place = ingressNamespace({ namespace })
@@ -80,10 +95,11 @@ export async function preflight(ports: Ports, plan: InstallPlan, note: (text: st
     report.warn(
       `This cluster has no ValidatingAdmissionPolicy: any pod may ask for host port ${plan.at.port} while a node proxy is replaced`,
     )
-  await checkRights(ports, plan.at.namespace, plan.at.developers === true)
+  await checkRights(ports, plan.at)
   await checkHostPorts(ports, plan)
   await checkStorage(ports, plan)
   await checkIngress(ports, plan)
+  await checkNodeGateway(ports, plan)
 }
 
 /** A clear word for versions nobody ran this on. */
@@ -111,13 +127,13 @@ export async function withRights<T>(ports: Ports, namespace: string, look: () =>
   try {
     return await look()
   } catch (error) {
-    if (error instanceof RegctlError && error.code === 'FORBIDDEN') await checkRights(ports, namespace)
+    if (error instanceof RegctlError && error.code === 'FORBIDDEN') await checkRights(ports, { namespace })
     throw error
   }
 }
 
-async function checkRights({ kube }: Ports, namespace: string, ingress = false): Promise<void> {
-  await requireRights(kube, neededRights(namespace, await admissionResources(kube), ingress))
+async function checkRights({ kube }: Ports, at: Where): Promise<void> {
+  await requireRights(kube, neededRights(at, await admissionResources(kube)))
 }
 
 /** @throws precondition error RIGHTS_MISSING that names all that are */

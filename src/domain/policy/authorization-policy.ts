@@ -29,7 +29,9 @@ export type Rule = {
 
 export type Spec = { readonly action: 'ALLOW' | 'DENY'; readonly rules: readonly Rule[] }
 
-/** An AuthorizationPolicy on the registry's pods. */
+type PodSelector = { readonly matchLabels: Readonly<Record<string, string>> }
+
+/** An AuthorizationPolicy on the registry's pods, unless it says of which others. */
 export function authorizationPolicy(
   at: Installation,
   name: string,
@@ -38,6 +40,7 @@ export function authorizationPolicy(
     readonly labels?: Readonly<Record<string, string>>
     readonly annotations?: Readonly<Record<string, string>>
     readonly owner?: OwnerReference
+    readonly on?: { readonly namespace: string; readonly selector: PodSelector }
   } = {},
 ): KubeObject {
   return {
@@ -45,11 +48,11 @@ export function authorizationPolicy(
     kind: 'AuthorizationPolicy',
     metadata: {
       name,
-      namespace: at.namespace,
+      namespace: meta.on?.namespace ?? at.namespace,
       labels: { ...ownerLabels(at), ...meta.labels },
       ...(meta.annotations === undefined ? {} : { annotations: meta.annotations }),
       ...(meta.owner === undefined ? {} : { ownerReferences: [meta.owner] }),
     },
-    spec: { selector: registrySelector, action: spec.action, rules: spec.rules },
+    spec: { selector: meta.on?.selector ?? registrySelector, action: spec.action, rules: spec.rules },
   }
 }

@@ -1,7 +1,7 @@
 import type { ExternalGrant } from '../external/grant.ts'
 import { developerPort, type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
-import { authorizationPolicy, type Rule, type Spec } from './authorization-policy.ts'
+import { authorizationPolicy, type Operation, type Rule, type Spec } from './authorization-policy.ts'
 import { type Exposure, exposureRules, principalsIn } from './exposure.ts'
 import { GRANT_LABEL, type Grant, grantPort, isDeveloper, LISTINGS, READ, WRITE, writePaths } from './grant.ts'
 import { principalOf } from './identity.ts'
@@ -12,6 +12,22 @@ export const READ_NODES = 'read-nodes'
 const nodePrincipal = (at: Installation): string =>
   principalOf({ namespace: nodeNamespace(at), serviceAccount: NODE_PROXY })
 
+/** What a node asks for, whoever carries it. */
+export const pull = (at: Installation): Operation => ({
+  ports: [String(at.port)],
+  methods: READ,
+  paths: ['/v2/', '/v2/*'],
+  notPaths: LISTINGS,
+  hosts: localHosts(at),
+})
+
+/** What no node asks for. */
+export const noPull = (at: Installation, ports = [String(at.port)]): readonly Operation[] => [
+  { ports, notMethods: READ },
+  { ports, notHosts: localHosts(at) },
+  { ports, paths: LISTINGS },
+]
+
 /** Pulls: the node proxies read by name and digest, for the names a container runtime uses. */
 export function readNodes(at: Installation): KubeObject {
   return authorizationPolicy(at, READ_NODES, {
@@ -19,17 +35,7 @@ export function readNodes(at: Installation): KubeObject {
     rules: [
       {
         from: [{ source: { principals: [nodePrincipal(at)] } }],
-        to: [
-          {
-            operation: {
-              ports: [String(at.port)],
-              methods: READ,
-              paths: ['/v2/', '/v2/*'],
-              notPaths: LISTINGS,
-              hosts: localHosts(at),
-            },
-          },
-        ],
+        to: [{ operation: pull(at) }],
       },
     ],
   })
@@ -74,11 +80,7 @@ export function fence(
         : [{ from: [{ source: { principals: developers } }], to: [{ operation: { ports } }] }]),
       {
         from: nodes,
-        to: [
-          { operation: { ports, notMethods: READ } },
-          { operation: { ports, notHosts: localHosts(at) } },
-          { operation: { ports, paths: LISTINGS } },
-        ],
+        to: noPull(at, ports).map((operation) => ({ operation })),
       },
       ...exposureRules(at, exposures, external),
       {

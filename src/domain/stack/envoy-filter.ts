@@ -16,7 +16,7 @@ type Patch = {
   readonly patch: { readonly operation: string; readonly value: Readonly<Record<string, unknown>> }
 }
 
-function envoyFilter(
+export function envoyFilter(
   at: Installation,
   name: string,
   namespace: string,
@@ -33,14 +33,17 @@ function envoyFilter(
 
 const HTTP_MANAGER = 'envoy.filters.network.http_connection_manager'
 
-const onRegistryHttp = (value: Readonly<Record<string, unknown>>, destinationPort?: number): Patch => ({
+const onRegistryHttp = (value: Readonly<Record<string, unknown>>, destinationPort?: number): Patch =>
+  onHttp('SIDECAR_INBOUND', value, destinationPort === undefined ? {} : { destinationPort })
+
+/** Merges into the HTTP filter of every listener of this kind. */
+export const onHttp = (
+  context: string,
+  value: Readonly<Record<string, unknown>>,
+  filterChain: Readonly<Record<string, unknown>> = {},
+): Patch => ({
   applyTo: 'NETWORK_FILTER',
-  match: {
-    context: 'SIDECAR_INBOUND',
-    listener: {
-      filterChain: { ...(destinationPort === undefined ? {} : { destinationPort }), filter: { name: HTTP_MANAGER } },
-    },
-  },
+  match: { context, listener: { filterChain: { ...filterChain, filter: { name: HTTP_MANAGER } } } },
   patch: {
     operation: 'MERGE',
     value: {
@@ -53,7 +56,7 @@ const onRegistryHttp = (value: Readonly<Record<string, unknown>>, destinationPor
   },
 })
 
-const answer = (status: number, code: string, message: string) => ({
+export const answer = (status: number, code: string, message: string) => ({
   filter: {
     status_code_filter: {
       comparison: { op: 'EQ', value: { default_value: status, runtime_key: `regctl.local_reply.${status}` } },
@@ -103,7 +106,7 @@ export function pathHardening(at: Installation): KubeObject {
   ])
 }
 
-const LOOPBACK = {
+export const LOOPBACK = {
   v4: { address_prefix: '127.0.0.0', prefix_len: 8 },
   v6: { address_prefix: '::1', prefix_len: 128 },
 } as const
@@ -132,7 +135,7 @@ export function nodeListener(at: Installation): KubeObject {
 /** A kernel without IPv6 cannot have the listener on ::1, and nobody else can; a port somebody holds is another matter. */
 export function lacksIpv6(rejected: { readonly listener: string; readonly details: string }): boolean {
   return (
-    rejected.listener.startsWith('registry_ipv6_') &&
+    /^(registry_ipv6|::1)_/.test(rejected.listener) &&
     /malformed IP address|Cannot assign requested address|Address family not supported/.test(rejected.details)
   )
 }

@@ -25,6 +25,7 @@ import { exposing } from './exposure.ts'
 import { localRegistry } from './local-registry.ts'
 import { mutualTls, registrySidecar, strictMtls } from './mesh.ts'
 import type { MeshFacts } from './mesh-facts.ts'
+import { nodeGateway } from './node-gateway.ts'
 import { nodeProxy, nodeSidecar } from './node-proxy.ts'
 import { placed, registryObjects } from './registry.ts'
 
@@ -71,11 +72,10 @@ export function stack(
     ...buildNamespaces(grants).flatMap((name) => orderIn(at, name, mesh, owners.get(name))),
     strictMtls(at),
     registrySidecar(at),
-    nodeSidecar(at),
     mutualTls(at),
     refusalBody(at),
     ...(mesh.connectionSettings ? [] : [pathHardening(at)]),
-    nodeListener(at),
+    ...(at.nodeGateway === true ? nodeGateway(at, mesh.admissionPolicies) : [nodeSidecar(at), nodeListener(at)]),
     readNodes(at),
     fence(at, grants, exposures, external),
     ...exposures.map((exposure) => exposurePolicy(at, exposure)),

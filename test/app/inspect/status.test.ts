@@ -40,6 +40,7 @@ test('all is told, and nothing is wrong or written', async () => {
         imageId: `example.org/registry:3@${digest}`,
       },
     ],
+    nodeProxy: 'sidecar',
     nodes: ['node1', 'node2'].map((node) => ({
       node,
       proxy: { pod: proxyOf(cluster, node), node, ready: true, image, imageId: `${image}@${digest}` },

@@ -89,6 +89,20 @@ describe('rights', () => {
     await check(cluster)
   })
 
+  test('on what a gateway of the nodes needs are asked for one', async () => {
+    const cluster = fakeCluster()
+    cluster.kube.may = ({ resource, namespace }) =>
+      namespace !== 'kube-registry-node' || !/^(telemetr|gateway)/.test(resource)
+    await check(cluster)
+    await expect(check(cluster, { nodeProxy: 'gateway' })).rejects.toEqual(
+      failure(
+        'RIGHTS_MISSING',
+        3,
+        'may not patch gateways in kube-registry-node, patch telemetries in kube-registry-node',
+      ),
+    )
+  })
+
   test('read as kubectl names them', () => {
     expect(rightText({ verb: 'get', group: '', resource: 'pods' })).toBe('get pods')
     expect(rightText({ verb: 'create', group: '', resource: 'pods', subresource: 'exec', namespace: 'n' })).toBe(

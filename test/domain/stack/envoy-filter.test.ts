@@ -97,5 +97,6 @@ test.each([
   ['registry_ipv6_5000', "cannot bind '[::1]:5000': Cannot assign requested address", true],
   ['registry_ipv6_5000', 'cannot create socket: Address family not supported by protocol', true],
   ['registry_ipv6_5000', "cannot bind '[::1]:5000': Address already in use", false],
+  ['::1_5000', "cannot bind '[::1]:5000': Cannot assign requested address", true],
   ['127.0.0.1_5000', 'Cannot assign requested address', false],
 ])('listener %s: %s', (listener, details, expected) => expect(lacksIpv6({ listener, details })).toBe(expected))

@@ -74,7 +74,12 @@ export function stackWith({
 }: Wanted = {}): readonly KubeObject[] {
   const facts = { ...MESH, ...mesh }
   const all = { ...DEFAULTS, ...settings }
-  const home = { ...at, ...place, ...(all.developerIngress === true ? { developers: true as const } : {}) }
+  const home = {
+    ...at,
+    ...place,
+    ...(all.developerIngress === true ? { developers: true as const } : {}),
+    ...(all.nodeProxy === 'gateway' ? { nodeGateway: true as const } : {}),
+  }
   const access = home.developers === true ? ACCESS : undefined
   const exposed = { exposures, type: 'LoadBalancer', external: [], issuers: new Map() } as const
   return stack(home, all, facts, shipped, grants, ownersOf(grants), access, exposed)

@@ -1,6 +1,7 @@
 import type { V1DaemonSet } from '@kubernetes/client-node'
 import { describe, expect, test } from 'vitest'
-import { nodeProxy, nodeSidecar, templatePod } from '../../../src/domain/stack/node-proxy.ts'
+import { customaryLabels } from '../../../src/domain/stack/gateway-admission.ts'
+import { nodeProxy, nodeProxyOf, nodeSidecar, templatePod } from '../../../src/domain/stack/node-proxy.ts'
 import { at } from '../at.ts'
 import { template } from './mesh-as-installed.ts'
 
@@ -126,6 +127,34 @@ describe('its container', () => {
     expect(JSON.parse(bare.PROXY_CONFIG ?? '')).toMatchObject({
       proxyMetadata: { METRICS_LOCALHOST_ACCESS_ONLY: 'true' },
     })
+  })
+})
+
+describe('as a gateway', () => {
+  const asGateway = () => podOf({}, { ...at, nodeGateway: true })
+  const NAMES = ['args', 'env', 'readinessProbe'] as const
+
+  test('it is what the mesh’s injector made, a router', () => {
+    expect(asGateway().container.args).toEqual(template.container.args)
+    expect(asGateway().container.args).toContain('router')
+  })
+
+  test('it differs in nothing else but its labels and the address it tells', () => {
+    const { container, metadata, spec } = asGateway()
+    const usual = podOf()
+    const without = (one: Container) =>
+      Object.fromEntries(Object.entries(one).filter(([key]) => !NAMES.includes(key as never)))
+    expect(without(container)).toEqual(without(usual.container))
+    expect({ ...spec, containers: [] }).toEqual({ ...usual.spec, containers: [] })
+    expect(metadata?.labels).toEqual({ ...customaryLabels('registry-node'), ...usual.metadata?.labels })
+    expect(envOf(container)).toEqual({ ...envOf(usual.container), INSTANCE_IP: '192.0.2.1' })
+    // The kubelet would ask the node's address otherwise, of whichever family.
+    expect(container.readinessProbe?.httpGet).toMatchObject({ host: '127.0.0.1', port: 15_921 })
+  })
+
+  test('it can be told from a sidecar', () => {
+    expect(nodeProxyOf(nodeProxy(at, template))).toBe('sidecar')
+    expect(nodeProxyOf(nodeProxy({ ...at, nodeGateway: true }, template))).toBe('gateway')
   })
 })
 

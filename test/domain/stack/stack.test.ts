@@ -31,6 +31,17 @@ test('what the way in for developers adds, and a grant to one changes', async ()
   )
 })
 
+test('what a gateway on the nodes adds, and what it changes', async () => {
+  const before = new Map(stackWith().map((object) => [refKey(refOf(object)), object]))
+  const objects = stackWith({ settings: { nodeProxy: 'gateway' } })
+  const added = objects.filter((object) => !isDeepStrictEqual(before.get(refKey(refOf(object))), object))
+  await expect(`${documents(added)}\n`).toMatchFileSnapshot(join(import.meta.dirname, '../../golden/node-gateway.yaml'))
+  expect(names([...before.values()]).filter((name) => !names(objects).includes(name))).toEqual([
+    'Sidecar kube-registry-node/registry-node',
+    'EnvoyFilter kube-registry-node/node-listener',
+  ])
+})
+
 describe('every object', () => {
   const objects = stackWith({ grants: GRANTS, mesh: { connectionSettings: false } })
 

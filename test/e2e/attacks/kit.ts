@@ -1,5 +1,6 @@
 import { applyText, kubectl, kubectlOk, type Run, regctl, regctlOk } from '../cluster.ts'
 import { images, upFlags } from '../images.ts'
+import { layout } from './layout.ts'
 
 export const REGISTRY = 'kube-registry'
 export const NODES = 'kube-registry-node'
@@ -11,9 +12,9 @@ export const SECRET = 'attack-secret/app'
 
 /** What every attack is aimed at: a healthy installation, with a grant of `example` for the builders' namespace. */
 export async function ensureVictim(): Promise<void> {
-  if ((await regctl(['status'])).exitCode !== 0) {
-    await regctlOk(['up', ...upFlags])
-  }
+  const { exitCode, stdout } = await regctl(['status', '--json'])
+  if (exitCode !== 0 || JSON.parse(stdout).nodeProxy !== layout.nodeProxy)
+    await regctlOk(['up', ...upFlags, '--node-proxy', layout.nodeProxy])
   if ((await kubectl(['get', 'namespace', BUILDER])).exitCode !== 0) await kubectlOk(['create', 'namespace', BUILDER])
   await regctlOk(['grant', BUILDER, 'example', '--inject'])
 }

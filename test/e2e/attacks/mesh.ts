@@ -71,6 +71,22 @@ export function gateway(
   ]
 }
 
+/** WorkloadEntries with somebody's address, and a Service of theirs that gives port 5000 of it another number. */
+export const moved = (namespace: string, addresses: readonly string[]): readonly object[] => [
+  ...addresses.map((address, index) => ({
+    apiVersion: 'networking.istio.io/v1',
+    kind: 'WorkloadEntry',
+    metadata: { namespace, name: `attack-moved-${index}` },
+    spec: { address, labels: { app: 'attack-moved' } },
+  })),
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace, name: 'attack-moved' },
+    spec: { selector: { app: 'attack-moved' }, ports: [{ name: 'http', port: 5000, targetPort: 6666 }] },
+  },
+]
+
 /** What the registry's own Envoy has in force. */
 export async function registryConfig(): Promise<string> {
   const name = await podOf(REGISTRY, 'kube-registry')
