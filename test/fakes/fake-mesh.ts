@@ -57,7 +57,18 @@ export class FakeMesh {
       .list(POLICY)
       .filter(({ metadata }) => metadata.namespace === 'istio-system' || metadata.namespace === 'kube-registry')
     // Istio writes no filter for an action without policies: with no ALLOW policy everybody gets in.
-    return rbacFilters(policies, this.trustDomain).filter((filter) => Object.keys(filter.policies ?? {}).length > 0)
+    const filters = rbacFilters(policies, this.trustDomain)
+    return [...filters.filter((filter) => Object.keys(filter.policies ?? {}).length > 0), ...this.#added()]
+  }
+
+  /** RBAC filters that our EnvoyFilters put before the router. */
+  #added(): readonly RbacFilter[] {
+    type Patch = { readonly applyTo: string; readonly patch: { value: { typed_config?: { rules?: RbacFilter } } } }
+    return this.#store
+      .list({ apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' })
+      .flatMap(({ spec }) => (spec as { configPatches: readonly Patch[] }).configPatches)
+      .filter(({ applyTo }) => applyTo === 'HTTP_FILTER')
+      .flatMap(({ patch }) => patch.value.typed_config?.rules ?? [])
   }
 
   inject(pod: KubeObject): KubeObject {

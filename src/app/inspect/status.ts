@@ -5,9 +5,11 @@ import type { KubeObject } from '../../domain/kube-object.ts'
 import { expectations, outlivedExpectations } from '../../domain/policy/expectation.ts'
 import { FENCE, outlived } from '../../domain/policy/fence.ts'
 import type { Grant } from '../../domain/policy/grant.ts'
+import { privateExpectations } from '../../domain/policy/private-expectation.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import { lacksIpv6 } from '../../domain/stack/envoy-filter.ts'
 import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
+import type { Tenant, Tenants } from '../../domain/tenant/tenants.ts'
 import { RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
@@ -21,6 +23,7 @@ import { type IngressState, ingressState } from './ingress-state.ts'
 import { type PodState, podState } from './pod-state.ts'
 import { type Problem, Problems } from './problems.ts'
 import { type StorageUse, storageUse } from './storage-use.ts'
+import { tenantState } from './tenant-state.ts'
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
 
@@ -34,6 +37,7 @@ export type Status = {
   /** Ports of the nodes that gateways serve, besides the registry's. */
   readonly openPorts: readonly PortState[]
   readonly grants: readonly Grant[]
+  readonly tenants: readonly Tenant[]
   readonly storage: StorageUse
   readonly versions: { readonly kubernetes: string; readonly proxy: string }
   /** What is wrong, each with the command that helps; empty when all is well. */
@@ -54,7 +58,8 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
   const byNode = new Map(proxies.map((pod) => [pod.spec?.nodeName ?? '', pod]))
   const problems = new Problems()
   const template = await problems.asked(() => proxyTemplate(ports, at, settings.revision))
-  await problemsOf(ports, at, template, grants, { pods, proxies, nodes: nodes as readonly V1Node[] }, problems)
+  const tenants = await problems.asked(() => tenantState(ports, at, problems))
+  await problemsOf(ports, at, template, grants, tenants, { pods, proxies, nodes: nodes as readonly V1Node[] }, problems)
   const opened = await problems.asked(() => openPorts(ports, at))
   for (const { what, fix } of opened?.problems ?? []) problems.say(what, fix)
   const ready = pods.find(isReady)
@@ -70,6 +75,7 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
     developerIngress: at.developers === true ? await ingressState(ports, installed, template, problems) : null,
     openPorts: opened?.ports ?? [],
     grants,
+    tenants: tenants?.tenants ?? [],
     storage: await storageUse(ports, at, settings, ready),
     versions: { kubernetes: version.gitVersion, proxy: proxies[0]?.spec?.containers[0]?.image ?? 'none' },
     problems: problems.found,
@@ -83,6 +89,7 @@ async function problemsOf(
   at: Installed['at'],
   template: ProxyTemplate | undefined,
   grants: readonly Grant[],
+  tenants: Tenants | undefined,
   seen: Seen,
   problems: Problems,
 ): Promise<void> {
@@ -98,7 +105,11 @@ async function problemsOf(
   const past = live === undefined ? [] : outlived(at, live, grants)
   if (template !== undefined && seen.pods.some(isReady)) {
     const domain = trustDomainOf(template)
-    const wanted = [...expectations(at, domain, grants), ...outlivedExpectations(at, domain, past)]
+    const wanted = [
+      ...expectations(at, domain, grants),
+      ...outlivedExpectations(at, domain, past),
+      ...(tenants === undefined ? [] : privateExpectations(at, domain, tenants, grants)),
+    ]
     await problems.asked(() => prove(ports, at, async () => wanted, 0))
   }
   for (const pod of seen.proxies) {

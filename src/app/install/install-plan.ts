@@ -16,15 +16,17 @@ import {
 } from '../../domain/settings.ts'
 import type { MeshFacts } from '../../domain/stack/mesh-facts.ts'
 import { isOwnNamespace, stack } from '../../domain/stack/stack.ts'
+import { NO_TENANTS, TENANT_LABEL } from '../../domain/tenant/tenants.ts'
 import { conflictError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { developerAccess } from '../cluster/developer-access.ts'
 import { allInstalled } from '../cluster/installed.ts'
-import { meshFacts } from '../cluster/mesh.ts'
+import { meshFacts, meshNamespace } from '../cluster/mesh.ts'
 import { isOurs, liveObjects, ownedObjects } from '../cluster/ownership.ts'
 import { namespaceRef, ownerOf, readGrants } from '../grant/grants.ts'
 import { readSets } from '../open-ports/ledger.ts'
 import { makingOf } from '../open-ports/making.ts'
+import { readTenants } from '../tenant/state.ts'
 
 export type InstallPlan = {
   readonly at: Installation
@@ -70,10 +72,14 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
     developerIngress: await ports.assets.manifests('developer-ingress.yaml'),
   }
   const access = at.developers === true ? await developerAccess(ports, at, settings, mesh) : undefined
+  const tenants = {
+    state: kept === undefined ? NO_TENANTS : await readTenants(kube, at),
+    meshNamespace: await meshNamespace(kube),
+  }
   const sets = kept === undefined ? [] : await readSets(kube, at)
   const { injection, admissionPolicies } = makingOf(mesh, settings.revision)
   const wanted = [
-    ...stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants), access),
+    ...stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants), access, tenants),
     ...sets.flatMap((set) => setObjects(at, set, injection, admissionPolicies)),
   ]
   const live = await liveObjects(kube, at, wanted)
@@ -132,8 +138,8 @@ const KEPT = new Set(['Secret', 'PersistentVolumeClaim'])
 const isKept = (at: Installation, { kind, metadata: { name } }: KubeObject): boolean =>
   KEPT.has(kind) || (kind === 'Namespace' && name !== ingressNamespace(at))
 
-/** What belongs to a grant goes by `revoke` alone, what belongs to open ports by `close-port`. */
-const GOES_BY_ITSELF = [GRANT_LABEL, PORT_SET_LABEL]
+/** What belongs to a grant goes by `revoke` alone, what belongs to open ports by `close-port`, what belongs to tenants by `tenant remove`. */
+const GOES_BY_ITSELF = [GRANT_LABEL, PORT_SET_LABEL, TENANT_LABEL]
 
 /** Ours by label and not wanted any more. */
 async function surplusOf(kube: Kube, at: Installation, wanted: readonly KubeObject[]): Promise<readonly KubeObject[]> {

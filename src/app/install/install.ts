@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import { WORKLOAD_KINDS } from '../../domain/kinds.ts'
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import { setOf } from '../../domain/open-ports/place.ts'
 import type { Change } from '../../domain/plan.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
+import { privateExpectations } from '../../domain/policy/private-expectation.ts'
 import { STATE } from '../../domain/stack/stack.ts'
 import { clusterError, RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
@@ -11,6 +13,9 @@ import { prove } from '../grant/prove.ts'
 import { readSets } from '../open-ports/ledger.ts'
 import { makingOf } from '../open-ports/making.ts'
 import { settleSet } from '../open-ports/settle.ts'
+import { settleTenants } from '../tenant/settle.ts'
+import { changeTenants, readTenants } from '../tenant/state.ts'
+import { registryAddresses } from '../tenant/uses.ts'
 import { keepAcceptedFilters } from './filter-rollback.ts'
 import { proveIngress, publishAccess } from './ingress.ts'
 import { type InstallPlan, keepHttpSecret } from './install-plan.ts'
@@ -31,7 +36,7 @@ export type InstallResult = {
 
 /** Written by `settle`: fences follow the grants there are when they are written, not when the plan was made. */
 const isFence = (object: KubeObject): boolean =>
-  object.kind === 'AuthorizationPolicy' && /^(fence$|writes-)/.test(object.metadata.name)
+  object.kind === 'AuthorizationPolicy' && /^(fence$|writes-|private-)/.test(object.metadata.name)
 
 /** Carries a plan out: policies first, then what serves, then the proof that it is as it should be. */
 export async function install(ports: Ports, plan: InstallPlan, options: InstallOptions): Promise<InstallResult> {
@@ -105,6 +110,11 @@ async function settle({ kube }: Ports, plan: InstallPlan): Promise<void> {
     plan.at,
     found.filter((object) => object !== undefined),
   )
+  const addresses = await registryAddresses(kube, plan.at)
+  await changeTenants(kube, plan.at, (state) =>
+    state.tenants.length === 0 || isDeepStrictEqual(state.addresses, addresses) ? undefined : { ...state, addresses },
+  )
+  await settleTenants(kube, plan.at)
 }
 
 /** By the list of open ports as it is now, not as it was when the plan was made. */
@@ -154,7 +164,13 @@ async function verify(ports: Ports, plan: InstallPlan, deadline: number): Promis
     const proven = await prove(
       ports,
       plan.at,
-      async () => expectations(plan.at, plan.mesh.trustDomain, await readGrants(ports.kube, plan.at)),
+      async () => {
+        const [grants, tenants] = await Promise.all([readGrants(ports.kube, plan.at), readTenants(ports.kube, plan.at)])
+        return [
+          ...expectations(plan.at, plan.mesh.trustDomain, grants),
+          ...privateExpectations(plan.at, plan.mesh.trustDomain, tenants, grants),
+        ]
+      },
       Math.min(left(), 30_000),
     )
     if (proven === 0) throw clusterError('NO_REGISTRY', 'the registry has no ready pod to prove the policies in')

@@ -7,7 +7,7 @@ import { principalOf } from './identity.ts'
 export const FENCE = 'fence'
 export const READ_NODES = 'read-nodes'
 
-const nodePrincipal = (at: Installation): string =>
+export const nodePrincipal = (at: Installation): string =>
   principalOf({ namespace: nodeNamespace(at), serviceAccount: NODE_PROXY })
 
 /** Pulls: the node proxies read by name and digest, for the names a container runtime uses. */

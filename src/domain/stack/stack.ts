@@ -5,6 +5,7 @@ import { isPortNamespace } from '../open-ports/place.ts'
 import { fence, namespaceFence, readNodes } from '../policy/fence.ts'
 import { type Grant, grantPolicy } from '../policy/grant.ts'
 import type { Settings } from '../settings.ts'
+import type { Tenants } from '../tenant/tenants.ts'
 import { hostPortPolicy } from './admission.ts'
 import { buildNamespaces, contextFirst } from './context-first.ts'
 import type { DeveloperAccess } from './developer-access.ts'
@@ -15,6 +16,7 @@ import { mutualTls, registrySidecar, strictMtls } from './mesh.ts'
 import type { MeshFacts } from './mesh-facts.ts'
 import { nodeProxy, nodeSidecar } from './node-proxy.ts'
 import { placed, registryObjects } from './registry.ts'
+import { tenantObjects } from './tenants.ts'
 
 /** Name of the ConfigMap that keeps what `up` was given. */
 export const STATE = 'regctl'
@@ -37,6 +39,7 @@ export function stack(
   owners: ReadonlyMap<string, OwnerReference>,
   /** What developers have to know; absent without their way in. */
   access: DeveloperAccess | undefined,
+  tenants: { readonly state: Tenants; readonly meshNamespace: string },
 ): readonly KubeObject[] {
   return inApplyOrder([
     ...registryObjects(at, settings, mesh, shipped.registry),
@@ -58,6 +61,7 @@ export function stack(
     ...[...new Set(grants.map((grant) => grant.namespace))].map((name) =>
       namespaceFence(at, name, grants, owners.get(name)),
     ),
+    ...tenantObjects(at, tenants.state, grants, tenants.meshNamespace),
     nodeProxy(at, mesh.proxy),
     ...(access === undefined ? [] : developerIngress(at, settings, mesh, shipped.developerIngress, access)),
   ])

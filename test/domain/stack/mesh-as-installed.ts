@@ -9,6 +9,7 @@ import { DEFAULTS, type Settings } from '../../../src/domain/settings.ts'
 import type { DeveloperAccess } from '../../../src/domain/stack/developer-access.ts'
 import type { MeshFacts, ProxyTemplate } from '../../../src/domain/stack/mesh-facts.ts'
 import { stack } from '../../../src/domain/stack/stack.ts'
+import { NO_TENANTS, type Tenants } from '../../../src/domain/tenant/tenants.ts'
 import { at } from '../at.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -54,6 +55,7 @@ export type Wanted = {
   readonly settings?: Partial<Settings>
   readonly mesh?: Partial<MeshFacts>
   readonly grants?: readonly Grant[]
+  readonly tenants?: Tenants
 }
 
 const ownersOf = (grants: readonly Grant[]) =>
@@ -62,11 +64,19 @@ const ownersOf = (grants: readonly Grant[]) =>
   )
 
 /** The whole stack, as usual but for what is said. */
-export function stackWith({ at: place, settings, mesh, grants = [] }: Wanted = {}): readonly KubeObject[] {
+export function stackWith({
+  at: place,
+  settings,
+  mesh,
+  grants = [],
+  tenants = NO_TENANTS,
+}: Wanted = {}): readonly KubeObject[] {
   const facts = { ...MESH, ...mesh }
   const all = { ...DEFAULTS, ...settings }
   const home = { ...at, ...place, ...(all.developerIngress === true ? { developers: true as const } : {}) }
-  return stack(home, all, facts, shipped, grants, ownersOf(grants), home.developers === true ? ACCESS : undefined)
+  const access = home.developers === true ? ACCESS : undefined
+  const state = { state: tenants, meshNamespace: 'istio-system' }
+  return stack(home, all, facts, shipped, grants, ownersOf(grants), access, state)
 }
 
 /** The one object of this kind and name. */
