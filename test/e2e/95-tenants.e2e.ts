@@ -17,6 +17,7 @@ import { eventually, kubectl, kubectlOk, labOnly, onNode, regctl, regctlOk } fro
 import { images, upFlags } from './images.ts'
 import { build } from './kaniko.ts'
 import { container, makers, places, podOf, said, tried } from './tenants/kit.ts'
+import { commandsOf } from './tenants/page.ts'
 import { oddPaths, others, otherWays } from './tenants/spellings.ts'
 
 const A = 'e2e-tenant-a'
@@ -24,6 +25,9 @@ const B = 'e2e-tenant-b'
 const X = 'e2e-tenant-x'
 const HOSTS = 'e2e-tenant-hosts'
 const LATE = 'e2e-tenant-late'
+/** Stands for the `team-` of docs/tenants.md. */
+const PAGE = 'e2e-tenant-page-'
+const OURS = [A, B, X, HOSTS, LATE, ...['a', 'b', 'c'].map((letter) => `${PAGE}${letter}`)]
 
 const a: Client = { namespace: A, name: 'builder' }
 const b: Client = { namespace: B, name: 'builder' }
@@ -54,7 +58,7 @@ async function usesOf(...args: readonly string[]): Promise<readonly Use[]> {
   expect(exitCode, stdout).toBe(4)
   const { error } = JSON.parse(stdout) as { error: { code: string; details: { uses: readonly Use[] } } }
   expect(error.code).toBe('TENANT_USED')
-  return error.details.uses
+  return error.details.uses.filter(({ object }) => object.includes('e2e-tenant-'))
 }
 
 beforeAll(async () => {
@@ -62,9 +66,9 @@ beforeAll(async () => {
   const left = (JSON.parse(await regctlOk(['tenant', 'list', '--json'])) as { tenants: { namespace: string }[] })
     .tenants
   for (const tenant of left) await regctlOk(['tenant', 'remove', tenant.namespace])
-  await kubectlOk(['delete', 'namespace', A, B, X, HOSTS, LATE, '--ignore-not-found', '--timeout=60s'])
+  await kubectlOk(['delete', 'namespace', ...OURS, '--ignore-not-found', '--timeout=60s'])
   const [node] = await someNodes()
-  await ensureNamespaces(A, B, X, HOSTS, LATE)
+  await ensureNamespaces(...OURS)
   await regctlOk(['tenant', 'add', A, B])
   await regctlOk(['grant', X, 'e2e-tenant-x'])
   await clients(pod(A, a.name), pod(B, b.name), pod(X, x.name), onHost(HOSTS, host.name, node?.name ?? ''))
@@ -79,7 +83,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all([A, B, X].map((name) => regctl(['tenant', 'remove', name])))
-  await kubectlOk(['delete', 'namespace', A, B, X, HOSTS, LATE, '--ignore-not-found', '--wait=false'])
+  await kubectlOk(['delete', 'namespace', ...OURS, '--ignore-not-found', '--wait=false'])
 })
 
 describe('before it is private', () => {
@@ -113,7 +117,8 @@ describe('before it is private', () => {
     await Promise.all([remove('pod', ['uses-a', 'probes'], '-n', X)])
     await regctlOk(['revoke', X, `${A}/x`])
     const { accepted } = JSON.parse(await regctlOk(['tenant', 'add', A, B, '--private', '--accept', '--json']))
-    expect(accepted.map(({ object }: Use) => object)).toEqual([`${HOSTS}/host`])
+    const ours = accepted.map(({ object }: Use) => object).filter((object: string) => object.startsWith('e2e-tenant-'))
+    expect(ours).toEqual([`${HOSTS}/host`])
     const { exempt } = JSON.parse(await regctlOk(['tenant', 'list', '--json']))
     expect(exempt).toEqual(expect.arrayContaining(['kube-system', 'istio-system', HOSTS]))
     expect((await regctl(['status'])).stdout).toMatch(/Tenants: 2, 2 of them private/)
@@ -352,6 +357,17 @@ describe('changes', () => {
     expect((await regctlOk(['grants'])).split('\n').filter((line) => /tenant-[ab]/.test(line))).toEqual([])
     expect(await regctlOk(['tenant', 'remove', A])).toContain('nothing to change')
   })
+})
+
+test('the page’s commands do what they say', async () => {
+  const commands = commandsOf('tenants.md')
+  expect(commands.length).toBeGreaterThan(8)
+  await remove('pod', [host.name], '-n', HOSTS)
+  for (const [program, ...args] of commands) {
+    expect(program).toBe('regctl')
+    await regctlOk(args.map((word) => word.replace(/^team-(?=[abc])/, PAGE)))
+  }
+  expect(await leftovers()).toEqual([])
 })
 
 /** Everything in the cluster that is there for tenants. */

@@ -66,7 +66,7 @@ async function podUses(kube: Kube, at: Installation, coming: Coming): Promise<re
   const uids = new Map(namespaces.map(({ metadata }) => [metadata.name, metadata.uid ?? '']))
   return (pods as readonly V1Pod[])
     .filter(({ metadata, status }) => {
-      const isOver = status?.phase === 'Succeeded' || status?.phase === 'Failed'
+      const isOver = ['Succeeded', 'Failed'].includes(status?.phase ?? '') || metadata?.deletionTimestamp !== undefined
       return !isOver && !exempt.includes(metadata?.namespace ?? '')
     })
     .flatMap((pod): readonly Use[] => {
