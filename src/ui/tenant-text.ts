@@ -31,14 +31,15 @@ export function listText({ tenants, shares, exempt }: TenantList): string {
   ].join('\n')
 }
 
-export function removeText(namespace: string, { removed, shares }: RemoveResult): string {
-  if (removed === null) return `${namespace} is no tenant (nothing to change).`
-  return [
-    `${namespace} is no tenant any more.`,
-    ...(removed.private ? [`Everybody may read its images again.`] : []),
+export const removeText = ({ removed, none, shares }: RemoveResult): string =>
+  [
+    ...none.map((name) => `${name} is no tenant (nothing to change).`),
+    ...removed.map(
+      (tenant) =>
+        `${tenant.namespace} is no tenant any more${tenant.private ? ', and everybody may read its images again' : ''}.`,
+    ),
     ...shares.map((share) => `The share of ${share.repository} with ${share.namespace} ended.`),
   ].join('\n')
-}
 
 export const shareText = ({ repository, namespace, changed }: ShareResult, what: string): string =>
   `${repository} and all below it ${what} ${namespace}${changed ? '' : ' (nothing to change)'}.`

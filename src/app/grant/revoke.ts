@@ -14,7 +14,7 @@ import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
 import { registryPods } from '../cluster/proxy.ts'
-import { settleTenants } from '../tenant/settle.ts'
+import { settlePrivate } from '../tenant/settle.ts'
 import { readTenants } from '../tenant/state.ts'
 import { settleContextFirst } from './context-first.ts'
 import { tidyAccounts } from './developer-account.ts'
@@ -63,7 +63,7 @@ export async function revoke(
     await settleFences(kube, at, [
       namespace ?? { apiVersion: 'v1', kind: 'Namespace', metadata: { name: selection.namespace } },
     ])
-    await settleTenants(kube, at)
+    await settlePrivate(kube, at)
   })
   const left = await readGrants(kube, at)
   if (isOfDevelopers) await tidyAccounts(kube, at, selection.namespace)
@@ -119,14 +119,32 @@ const policyRef = (at: Installation, grant: Grant): ObjectRef => ({
 })
 
 /** Undoes a grant that was just made. */
-export async function takeBack(ports: Ports, at: Installation, grant: Grant, namespace: KubeObject): Promise<void> {
-  await ports.kube.remove(policyRef(at, grant))
-  await settleFences(ports.kube, at, [namespace])
-  await settleTenants(ports.kube, at)
-  const left = await readGrants(ports.kube, at)
-  if (isDeveloper(grant)) return tidyAccounts(ports.kube, at, grant.namespace)
-  const now = await ports.kube.get(namespaceRef(namespace.metadata.name))
-  if (now !== undefined) await tidyBuilder(ports, at, now, left)
+export const takeBack = (ports: Ports, at: Installation, grant: Grant, namespace: KubeObject): Promise<void> =>
+  takeAllBack(ports, at, [{ grant, namespace }])
+
+/** Takes grants out of the cluster, with what they left in their namespaces; nothing is proven. */
+export async function takeAllBack(
+  ports: Ports,
+  at: Installation,
+  taken: readonly { readonly grant: Grant; readonly namespace: KubeObject }[],
+): Promise<void> {
+  const { kube } = ports
+  for (const { grant } of taken) await kube.remove(policyRef(at, grant))
+  await settleFences(
+    kube,
+    at,
+    taken.map(({ namespace }) => namespace),
+  )
+  await settlePrivate(kube, at)
+  const left = await readGrants(kube, at)
+  for (const { grant, namespace } of taken) {
+    if (isDeveloper(grant)) {
+      await tidyAccounts(kube, at, grant.namespace)
+      continue
+    }
+    const now = await kube.get(namespaceRef(namespace.metadata.name))
+    if (now !== undefined) await tidyBuilder(ports, at, now, left)
+  }
 }
 
 async function tidyBuilder(

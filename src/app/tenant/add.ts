@@ -91,12 +91,12 @@ export async function addTenants(
   )
   const [first] = coming.privates
   if (first !== undefined)
-    await report.step('Prove them in admission', async () => {
-      await proveAdmission(ports, at, first, coming.state, timeoutMs).catch(undo)
-      // A pod that came while nobody was refused yet is there now.
-      const late = await foreignUses(kube, at, coming)
-      if (late.length > 0 && !accept) await undo(used(coming, late))
-    })
+    await report.step('Prove them in admission', () =>
+      proveAdmission(ports, at, first, coming.state, timeoutMs).catch(undo),
+    )
+  // What came while nobody was refused yet is there now.
+  const late = accept ? [] : await foreignUses(kube, at, coming)
+  if (late.length > 0) await undo(used(coming, late))
   return {
     tenants: places.map(({ metadata: { name } }) => ({
       namespace: name,
@@ -158,6 +158,7 @@ async function whatComes(
     state,
     tenants: [...new Set([...tenants, ...privates])],
     privates,
+    known: before.tenants.map(({ namespace }) => namespace),
     isFirst: privateOnes(before).length === 0,
   }
 }

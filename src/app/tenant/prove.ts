@@ -1,5 +1,6 @@
 import type { Installation } from '../../domain/installation.ts'
-import { expectations } from '../../domain/policy/expectation.ts'
+import { type Expectation, expectations } from '../../domain/policy/expectation.ts'
+import type { Grant } from '../../domain/policy/grant.ts'
 import { privateExpectations } from '../../domain/policy/private-expectation.ts'
 import type { Ports } from '../../ports.ts'
 import { readGrants } from '../grant/grants.ts'
@@ -13,6 +14,7 @@ export function proveTenants(
   trustDomain: string,
   of: readonly string[],
   timeoutMs: number,
+  more: (grants: readonly Grant[]) => readonly Expectation[] = () => [],
 ): Promise<number> {
   const wanted = async () => {
     const [state, grants] = await Promise.all([readTenants(ports.kube, at), readGrants(ports.kube, at)])
@@ -23,6 +25,7 @@ export function proveTenants(
         grants.filter(({ namespace }) => of.includes(namespace)),
       ),
       ...privateExpectations(at, trustDomain, state, grants, of),
+      ...more(grants),
     ]
   }
   return prove(ports, at, wanted, timeoutMs)

@@ -15,12 +15,14 @@ const ROUNDS = 50
 
 const ADMISSION = 'admissionregistration.k8s.io/v1'
 
+const POLICY: ResourceType = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' }
+
 /** What there can be for the sake of tenants besides the record, in the order to remove it. */
 const TYPES: readonly ResourceType[] = [
   { apiVersion: ADMISSION, kind: 'ValidatingAdmissionPolicyBinding' },
   { apiVersion: ADMISSION, kind: 'ValidatingAdmissionPolicy' },
   { apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' },
-  { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' },
+  POLICY,
 ]
 
 /** What differs from what the record and the grants say. */
@@ -31,15 +33,15 @@ export type Drift = { readonly write: readonly KubeObject[]; readonly remove: re
  * read before those are, and written only if nobody wrote them since; afterwards both are read again. A change at the
  * same time is then seen by one of the writers, never by none.
  */
-export async function settleTenants(kube: Kube, at: Installation): Promise<void> {
+export async function settleTenants(kube: Kube, at: Installation, types = TYPES): Promise<void> {
   for (let round = 0; round < ROUNDS; round++) {
     try {
       const before = await stamp(kube, at)
-      const { write, remove } = await tenantDrift(kube, at)
+      const { write, remove } = await tenantDrift(kube, at, types)
       for (const object of remove) await kube.remove(refOf(object), meant(object))
       let isDone = true
       for (const object of write) isDone = (await put(kube, at, object)) && isDone
-      await dropEmptyRecord(kube, at)
+      if (types === TYPES) await dropEmptyRecord(kube, at)
       const after = await stamp(kube, at)
       if (isDone && (after === undefined || after === before)) return
     } catch (error) {
@@ -53,11 +55,25 @@ export async function settleTenants(kube: Kube, at: Installation): Promise<void>
   )
 }
 
+/**
+ * The same after a grant was taken back, for those who may write the registry's policies and nothing of the cluster's. A grant
+ * in somebody's repositories, where it was accepted, is known to these policies alone.
+ */
+export async function settlePrivate(kube: Kube, at: Installation): Promise<void> {
+  if ((await tenantsRecord(kube, at)) !== undefined) await settleTenants(kube, at, [POLICY])
+}
+
 /** Compares what there is with what should be; writes nothing. */
-export async function tenantDrift(kube: Kube, at: Installation): Promise<Drift> {
-  const live = await liveOnes(kube, at)
-  const [record, grants, mesh] = await Promise.all([tenantsRecord(kube, at), readGrants(kube, at), meshNamespace(kube)])
-  const wanted = tenantObjects(at, tenantsOf(record), grants, mesh)
+export async function tenantDrift(kube: Kube, at: Installation, types = TYPES): Promise<Drift> {
+  const live = await liveOnes(kube, at, types)
+  const isAll = types === TYPES
+  const [record, grants, mesh] = await Promise.all([
+    tenantsRecord(kube, at),
+    readGrants(kube, at),
+    isAll ? meshNamespace(kube) : '',
+  ])
+  const all = tenantObjects(at, tenantsOf(record), grants, mesh)
+  const wanted = all.filter(({ kind }) => types.some((type) => type.kind === kind))
   const known = new Map(live.map((object) => [refKey(refOf(object)), object]))
   const keep = new Set(wanted.map((object) => refKey(refOf(object))))
   return {
@@ -100,8 +116,12 @@ async function put(kube: Kube, at: Installation, object: KubeObject): Promise<bo
   })
 }
 
-async function liveOnes(kube: Kube, at: Installation): Promise<readonly KubeObject[]> {
-  const lists = await Promise.all(TYPES.map((type) => kube.list(type, { labelSelector: TENANT_LABEL })))
+async function liveOnes(kube: Kube, at: Installation, types: readonly ResourceType[]): Promise<readonly KubeObject[]> {
+  const lists = await Promise.all(
+    types.map((type) =>
+      kube.list(type, { labelSelector: TENANT_LABEL, ...(type === POLICY ? { namespace: at.namespace } : {}) }),
+    ),
+  )
   return lists.flat().filter((object) => belongsTo(at, object))
 }
 

@@ -29,6 +29,8 @@ export type Coming = {
   readonly state: Tenants
   readonly tenants: readonly string[]
   readonly privates: readonly string[]
+  /** Those that are tenants already, of which a share can be made. */
+  readonly known: readonly string[]
   /** The rules for every pod come with the first private tenant. */
   readonly isFirst: boolean
 }
@@ -85,7 +87,7 @@ async function podUses(kube: Kube, at: Installation, coming: Coming): Promise<re
 
 function faultsOf(
   at: Installation,
-  { state, privates, isFirst }: Coming,
+  { state, privates, known, isFirst }: Coming,
   place: { readonly namespace: string; readonly uid: string },
   pod: V1Pod,
 ): readonly { readonly why: string; readonly fix?: string; readonly exempts?: boolean }[] {
@@ -94,7 +96,10 @@ function faultsOf(
     if (why === undefined) return []
     const isWay = isOtherWay(at, state, image)
     if (!isFirst && (isWay || !privates.includes(tenantOf(repositoryOf(image))))) return []
-    return isWay ? [{ why }] : [{ why, fix: `regctl share ${repositoryOf(image)} --with ${place.namespace}` }]
+    if (isWay) return [{ why }]
+    const tenant = tenantOf(repositoryOf(image))
+    const first = known.includes(tenant) ? '' : `regctl tenant add ${tenant}, then `
+    return [{ why, fix: `${first}regctl share ${repositoryOf(image)} --with ${place.namespace}` }]
   })
   const loopback = isFirst && !state.exempt.includes(place.namespace) ? loopbackFaults(pod.spec) : []
   return [...images, ...loopback.map((why) => ({ why, exempts: true }))]

@@ -1,5 +1,5 @@
 import { addTenants, type TenantOptions, type TenantsWanted } from '../../../src/app/tenant/add.ts'
-import { removeTenant } from '../../../src/app/tenant/remove.ts'
+import { removeTenants } from '../../../src/app/tenant/remove.ts'
 import { share, unshare } from '../../../src/app/tenant/share.ts'
 import { readTenants } from '../../../src/app/tenant/state.ts'
 import { decide } from '../../../src/domain/envoy/rbac.ts'
@@ -33,7 +33,7 @@ export const add = (
   return addTenants(ports, REGISTRY, wanted, { ...OPTIONS, ...options })
 }
 
-export const drop = ({ ports }: FakeCluster, name: string) => removeTenant(ports, REGISTRY, name, 30_000)
+export const drop = ({ ports }: FakeCluster, name: string) => removeTenants(ports, REGISTRY, name.split(' '), 30_000)
 
 export const shareWith = ({ ports }: FakeCluster, repository: string, name: string) =>
   share(ports, REGISTRY, repository, name, 30_000)

@@ -74,11 +74,14 @@ describe('the rest of regctl', () => {
     await grantIn(cluster, 'b', 'b')
     await add(cluster, 'a b')
     await shareWith(cluster, 'a/base', 'b')
-    expect(await drop(cluster, 'a')).toMatchObject({ removed: { namespace: 'a' }, shares: [{ repository: 'a/base' }] })
+    expect(await drop(cluster, 'a')).toMatchObject({
+      removed: [{ namespace: 'a' }],
+      shares: [{ repository: 'a/base' }],
+    })
     await drop(cluster, 'b')
     expect((await readGrants(cluster.kube, at)).map(({ repository }) => repository)).toEqual(['b'])
     expect(left(cluster)).toEqual([])
-    expect(await drop(cluster, 'a')).toMatchObject({ removed: null })
+    expect(await drop(cluster, 'a')).toMatchObject({ removed: [], none: ['a'] })
   })
 
   test('a revoke of an accepted grant ends its reads', async () => {
