@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { apply, namespace, pod, REGISTRY, ready, remove } from './attacks/kit.ts'
+import { apply, namespace, pod, REGISTRY, ready, remove, SECRET } from './attacks/kit.ts'
+import { codesIn, notRefused, request, wire } from './attacks/raw.ts'
+import { foreignUploads } from './attacks/spellings.ts'
 import {
   askOne,
   type Client,
@@ -38,6 +40,8 @@ const APP = `localhost:5000/${A}/app:1`
 const BASE = `localhost:5000/${A}/base:1`
 
 const OUTSIDE = { 'sidecar.istio.io/inject': 'false' }
+
+const ACCEPT = 'Accept: application/vnd.oci.image.manifest.v1+json'
 
 type Use = { readonly kind: string; readonly object: string; readonly why: string }
 
@@ -236,6 +240,30 @@ describe('a tenant', () => {
     expect(await codes(a, reads)).toEqual({ manifest: 200, blob: 404, tags: 200, upload: 202 })
     const rest = { public: manifest(`${X}/app`, '1'), catalog: { url: `${LOCAL}/v2/_catalog` } }
     expect(await codes(b, rest)).toEqual({ public: 200, catalog: 403 })
+  })
+
+  test('is read under no other spelling of the path', async () => {
+    await using over = await wire(B, b.name, 5000)
+    const own = await over.ask(request('GET', `/v2/${X}/app/manifests/1`, [ACCEPT]))
+    expect(codesIn(own)).toEqual([200])
+    const spelled = foreignUploads.map((path) =>
+      path
+        .replaceAll(SECRET, `${A}/app`)
+        .replaceAll('%61ttack-secret', `%65${A.slice(1)}`)
+        .replaceAll('blobs/uploads', 'manifests/1'),
+    )
+    const encoded = [...`${A}/app`].flatMap((letter, index) =>
+      [letter.charCodeAt(0).toString(16), letter.charCodeAt(0).toString(16).toUpperCase()].map(
+        (code) => `/v2/${`${A}/app`.slice(0, index)}%${code}${`${A}/app`.slice(index + 1)}/manifests/1`,
+      ),
+    )
+    const reads = [...spelled, ...spelled.map((path) => path.replace(/\/$/, '')), ...encoded]
+    expect(
+      await notRefused(
+        over,
+        reads.map((path) => request('GET', path, [ACCEPT])),
+      ).then((answers) => answers.filter((answer) => !/→ HTTP\/1.1 30/.test(answer))),
+    ).toEqual([])
   })
 
   test('shares a repository: its pods run there, its builders read it, and no more', async () => {

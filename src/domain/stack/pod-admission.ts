@@ -51,12 +51,12 @@ export const SUBJECTS: readonly Subject[] = [
   },
 ]
 
-/** Namespaces of the cluster and the mesh: whoever may make pods there has the nodes already. */
-export const EXEMPT_NAMESPACES = ['kube-system', 'kube-public', 'kube-node-lease'] as const
-
-/** Namespaces the policies never bind: were they unreadable, the cluster could still mend itself. */
+/**
+ * Namespaces the policies never bind: the cluster's, the mesh's and ours, where whoever may make pods has the nodes or the
+ * registry already. Were the record gone, the cluster could still mend itself.
+ */
 export const exemptNamespaces = (at: Installation, meshNamespace: string): readonly string[] => [
-  ...EXEMPT_NAMESPACES,
+  'kube-system',
   meshNamespace,
   at.namespace,
   nodeNamespace(at),

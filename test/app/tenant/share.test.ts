@@ -129,8 +129,6 @@ describe('the rest of regctl', () => {
     const { exempt } = await listTenants(cluster.ports, 'kube-registry')
     expect(exempt).toEqual([
       'kube-system',
-      'kube-public',
-      'kube-node-lease',
       'istio-system',
       'kube-registry',
       'kube-registry-node',

@@ -75,8 +75,6 @@ describe.each(['images', 'node-loopback'])('the policy on %s', (what) => {
     expect(policy(what).failurePolicy).toBe('Fail')
     expect(policy(what).matchConstraints.namespaceSelector.matchExpressions[0]?.values).toEqual([
       'kube-system',
-      'kube-public',
-      'kube-node-lease',
       'istio-mesh',
       'kube-registry',
       'kube-registry-node',
