@@ -12,6 +12,13 @@ export type ApplyOptions = {
   readonly force?: boolean
 }
 
+export type RemoveOptions = {
+  readonly gracePeriodSeconds?: number
+  readonly uid?: string
+  /** A change since then is a 409, as with `apply`. */
+  readonly resourceVersion?: string
+}
+
 /** One right, as SelfSubjectAccessReview asks for it. */
 export type Right = {
   readonly verb: string
@@ -47,7 +54,7 @@ export interface Kube {
   /** JSON merge patch of an object regctl does not own as a whole (for example a label on a user's namespace). */
   mergePatch(ref: ObjectRef, patch: Readonly<Record<string, unknown>>): Promise<KubeObject>
   /** False when it was not there. */
-  remove(ref: ObjectRef, options?: { readonly gracePeriodSeconds?: number; readonly uid?: string }): Promise<boolean>
+  remove(ref: ObjectRef, options?: RemoveOptions): Promise<boolean>
   /** Does the API server serve this type? */
   serves(type: ResourceType): Promise<boolean>
   can(right: Right): Promise<boolean>

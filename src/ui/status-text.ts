@@ -32,7 +32,7 @@ export function statusText(status: Status): string {
         ]),
       ],
     ),
-    `Storage: ${storage.kind}${size}${used}. Kubernetes ${status.versions.kubernetes}. Grants: ${status.grants.length}${status.external.length === 0 ? '' : `, and ${status.external.length} from outside`}.`,
+    `Storage: ${storage.kind}${size}${used}. Kubernetes ${status.versions.kubernetes}. Grants: ${status.grants.length}${status.external.length === 0 ? '' : `, and ${status.external.length} from outside`}.${tenantsText(status)}`,
   ]
   if (status.developerIngress !== null) parts.push(ingressText(status.developerIngress))
   if (status.openPorts.length > 0)
@@ -53,3 +53,8 @@ export function statusText(status: Status): string {
 
 const ingressText = ({ type, addresses }: NonNullable<Status['developerIngress']>): string =>
   `Developers come in by ${addresses.length === 0 ? "a port-forward of the gateway's pod" : addresses.join(', ')} (${type}).`
+
+function tenantsText({ tenants }: Status): string {
+  if (tenants.length === 0) return ''
+  return ` Tenants: ${tenants.length}, ${tenants.filter((tenant) => tenant.private).length} of them private.`
+}

@@ -37,7 +37,8 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
 /** The packed CLI as a user has it. With `--json` its output is held against the command's schema. */
 export async function regctl(args: readonly string[], options: RunOptions = {}): Promise<Run> {
   const result = await run([installed(), ...args], options)
-  const schema = args.includes('--json') && result.exitCode === 0 ? loadSchema(args[0] ?? '') : undefined
+  const isData = args.includes('--json') && result.exitCode === 0
+  const schema = isData ? (loadSchema(args.slice(0, 2).join(':')) ?? loadSchema(args[0] ?? '')) : undefined
   if (schema !== undefined) expect(violations(schema, JSON.parse(result.stdout)), result.stdout).toEqual([])
   return result
 }

@@ -18,16 +18,17 @@ type Pods = {
   }[]
 }
 
-/** Builds `FROM scratch` with stock Kaniko in a Job and pushes; `text` makes the image one no node has yet. */
+/** Builds `FROM scratch`, or another image, with stock Kaniko in a Job and pushes; `text` makes the image one no node has yet. */
 export async function build(
   namespace: string,
   name: string,
   destination: string,
   text: string,
   annotations: Readonly<Record<string, string>> = {},
+  from = 'scratch',
 ): Promise<Build> {
   const dockerfile = [
-    'FROM scratch',
+    `FROM ${from}`,
     'COPY files /',
     'ENTRYPOINT ["/busybox", "sh", "-c", "/busybox cat /text; exec /busybox sleep 3600"]',
   ]

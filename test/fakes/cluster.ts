@@ -11,6 +11,7 @@ import { FakeMesh } from './fake-mesh.ts'
 import { FakePods } from './fake-pods.ts'
 import { ObjectStore } from './object-store.ts'
 import { RecordingReporter } from './recording-reporter.ts'
+import { admitImages } from './tenant-admission.ts'
 import { Workloads } from './workloads.ts'
 
 /** The shipped files are read once for all tests of a file. */
@@ -34,7 +35,7 @@ export function fakeCluster(options: { readonly finalized?: (object: KubeObject)
   const abort = new AbortController()
   const store = new ObjectStore(options.finalized)
   const mesh = new FakeMesh(store)
-  store.admit = (object) => mesh.inject(withDefaults(object))
+  store.admit = (object) => admitImages(store, mesh.inject(withDefaults(object)))
   for (const name of ['default', 'istio-system', 'kube-system']) store.put(namespace(name))
   for (const name of ['node1', 'node2']) store.put(clusterObject('v1', 'Node', name))
   store.put(clusterObject('storage.k8s.io/v1', 'StorageClass', 'standard', { [DEFAULT_CLASS]: 'true' }))

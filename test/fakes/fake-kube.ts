@@ -2,7 +2,7 @@ import { statusError } from '../../src/adapters/kube/errors.ts'
 import { OTHER_TYPES, OWNED_TYPES } from '../../src/domain/kinds.ts'
 import { describeRef, type KubeObject, type ObjectRef, refOf } from '../../src/domain/kube-object.ts'
 import { preconditionError } from '../../src/errors.ts'
-import type { ApplyOptions, Kube, ListOptions, ResourceType, Right } from '../../src/ports.ts'
+import type { ApplyOptions, Kube, ListOptions, RemoveOptions, ResourceType, Right } from '../../src/ports.ts'
 import { isNamespaced, ObjectStore, Refusal } from './object-store.ts'
 
 const KNOWN: readonly ResourceType[] = [
@@ -65,13 +65,10 @@ export class FakeKube implements Kube {
     return this.#answer(`patch ${describeRef(ref)}`, () => this.store.mergePatch(ref, patch))
   }
 
-  async remove(
-    ref: ObjectRef,
-    options: { readonly gracePeriodSeconds?: number; readonly uid?: string } = {},
-  ): Promise<boolean> {
+  async remove(ref: ObjectRef, options: RemoveOptions = {}): Promise<boolean> {
     if (!(await this.serves(ref))) return false
     await this.#write('remove', ref)
-    return this.#answer(`delete ${describeRef(ref)}`, () => this.store.remove(ref, options.uid))
+    return this.#answer(`delete ${describeRef(ref)}`, () => this.store.remove(ref, options))
   }
 
   async serves({ apiVersion, kind }: ResourceType): Promise<boolean> {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { describeRef, type KubeObject, type ObjectRef, refKey, refOf } from '../../src/domain/kube-object.ts'
-import type { ListOptions, ResourceType } from '../../src/ports.ts'
+import type { ListOptions, RemoveOptions, ResourceType } from '../../src/ports.ts'
 import { fitsSelector } from './label-selector.ts'
 import { type Fields, merged, patched } from './merge.ts'
 
@@ -88,17 +88,22 @@ export class ObjectStore {
   mergePatch(ref: ObjectRef, patch: Fields): KubeObject {
     const before = this.#objects.get(refKey(ref))
     if (before === undefined) throw missing(ref)
+    const { resourceVersion } = (patch.metadata ?? {}) as { readonly resourceVersion?: string }
+    if (resourceVersion !== undefined && resourceVersion !== before.object.metadata.resourceVersion)
+      throw changed(ref, 'the object has been modified; please apply your changes to the latest version')
     return this.#write(patched(before.object as unknown as Fields, patch) as unknown as KubeObject, {
       dryRun: false,
       ...(before.applied === undefined ? {} : { applied: before.applied }),
     })
   }
 
-  remove(ref: ObjectRef, uid?: string): boolean {
+  remove(ref: ObjectRef, { uid, resourceVersion }: Pick<RemoveOptions, 'uid' | 'resourceVersion'> = {}): boolean {
     const found = this.#objects.get(refKey(ref))?.object
     if (found === undefined) return false
     if (uid !== undefined && uid !== found.metadata.uid)
       throw changed(ref, `the UID in the precondition (${uid}) does not match the UID in record`)
+    if (resourceVersion !== undefined && resourceVersion !== found.metadata.resourceVersion)
+      throw changed(ref, `the ResourceVersion in the precondition (${resourceVersion}) does not match that in record`)
     if (this.finalized(found)) {
       if (found.metadata.deletionTimestamp === undefined) this.put(terminating(found))
       return true

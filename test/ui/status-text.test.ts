@@ -27,6 +27,7 @@ const STATUS: Status = {
   exposures: [],
   external: [],
   grants: [{ namespace: 'ci', repository: 'team', exact: false, readOnly: false }],
+  tenants: [],
   storage: { kind: 'pvc', size: '20Gi', phase: 'Bound', usedBytes: 3 * 2 ** 20 },
   versions: { kubernetes: 'v1.36.0', proxy: 'proxyv2:1.31.0' },
   problems: [],

@@ -1,7 +1,7 @@
 import { FIELD_MANAGER } from '../../domain/installation.ts'
 import { describeRef, type KubeObject, type ObjectRef, refOf } from '../../domain/kube-object.ts'
 import { clusterError, preconditionError } from '../../errors.ts'
-import type { ApplyOptions, Kube, ListOptions, ResourceType, Right } from '../../ports.ts'
+import type { ApplyOptions, Kube, ListOptions, RemoveOptions, ResourceType, Right } from '../../ports.ts'
 import type { Api } from './api.ts'
 import { Discovery } from './discovery.ts'
 
@@ -106,13 +106,10 @@ export class ClusterObjects implements Kube {
     return JSON.parse(text) as KubeObject
   }
 
-  async remove(
-    ref: ObjectRef,
-    options: { readonly gracePeriodSeconds?: number; readonly uid?: string } = {},
-  ): Promise<boolean> {
+  async remove(ref: ObjectRef, options: RemoveOptions = {}): Promise<boolean> {
     const path = await this.#path(ref)
     if (path === undefined) return false
-    const { uid, gracePeriodSeconds } = options
+    const { gracePeriodSeconds, ...preconditions } = options
     const { status } = await this.#api.request({
       method: 'DELETE',
       path,
@@ -121,7 +118,7 @@ export class ClusterObjects implements Kube {
         kind: 'DeleteOptions',
         propagationPolicy: 'Background',
         ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
-        ...(uid === undefined ? {} : { preconditions: { uid } }),
+        ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
       },
       about: `delete ${describeRef(ref)}`,
       expect: [404],

@@ -33,6 +33,12 @@ export async function findIstiods(ports: Ports): Promise<readonly Istiod[]> {
   )
 }
 
+/** Namespace of the control plane, by the cheapest way to know it. */
+export async function meshNamespace(kube: Pick<Ports['kube'], 'list'>): Promise<string> {
+  const found = await kube.list({ apiVersion: 'apps/v1', kind: 'Deployment' }, { labelSelector: 'app=istiod' })
+  return found[0]?.metadata.namespace ?? 'istio-system'
+}
+
 /** By the image's tag; an image tagged otherwise is asked itself, through a port-forward to its monitoring port. */
 async function versionOf(ports: Ports, deployment: KubeObject): Promise<string> {
   const spec = deployment.spec as V1Deployment['spec']

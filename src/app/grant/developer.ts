@@ -1,5 +1,4 @@
 import type { Installation } from '../../domain/installation.ts'
-import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy } from '../../domain/policy/grant.ts'
 import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
 import { isOwnNamespace } from '../../domain/stack/stack.ts'
@@ -7,13 +6,14 @@ import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { authorityOf, proxyTemplate, trustDomainOf } from '../cluster/mesh.ts'
+import { checkTenant } from '../tenant/guard.ts'
+import { proveTenants } from '../tenant/prove.ts'
 import { checkAccount, comesSecond, withAccount } from './account.ts'
 import { checkDedicated } from './dedicated.ts'
 import { giveAccess } from './developer-account.ts'
 import { developerWarnings } from './developer-warnings.ts'
 import { type GrantResult, requireNamespace } from './grant.ts'
-import { grantPolicies, grantsIn, grantsOf, ownerOf, readGrants, settleFences } from './grants.ts'
-import { prove } from './prove.ts'
+import { grantPolicies, grantsIn, ownerOf, settleFences } from './grants.ts'
 import { takeBack } from './revoke.ts'
 import { undoing } from './undo.ts'
 
@@ -44,12 +44,14 @@ export async function grantDeveloper(
   checkAccount(wanted, before)
   await checkDedicated(kube, wanted.namespace, wanted.serviceAccount)
   const held = before.some((other) => grantKey(other) === grantKey(wanted))
+  if (!held) await checkTenant(kube, at, wanted)
   const trustDomain = trustDomainOf(template)
   const undo = undoing(ports, at, wanted, namespace, held)
   const settled = async () => {
     // Of grants at the same time each sees the other by now, or is seen.
     const now = await grantPolicies(kube, at)
     checkAccount(wanted, grantsIn(now))
+    if (!held) await checkTenant(kube, at, wanted)
     if (asked.serviceAccount === undefined && !held && comesSecond(wanted, now)) return false
     await settleFences(kube, at, [namespace])
     return true
@@ -66,9 +68,8 @@ export async function grantDeveloper(
   const changed = await report.step(`Let ${wanted.developer} be ${wanted.serviceAccount}`, () =>
     giveAccess(kube, at, wanted, ownerOf(namespace), options.forward).catch(undo),
   )
-  const grantsNow = async () => grantsOf(wanted.namespace, await readGrants(kube, at))
   const provenIn = await report.step("Prove them in the registry's proxy", () =>
-    prove(ports, at, async () => expectations(at, trustDomain, await grantsNow()), options.timeoutMs).catch(undo),
+    proveTenants(ports, at, trustDomain, [wanted.namespace], options.timeoutMs).catch(undo),
   )
   return {
     grant: wanted,

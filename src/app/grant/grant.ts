@@ -1,16 +1,16 @@
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import { isPortNamespace } from '../../domain/open-ports/place.ts'
-import { expectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, grantPolicy, isDeveloper, writesOverlap } from '../../domain/policy/grant.ts'
 import { shellWord } from '../../domain/shell-word.ts'
 import { conflictError, preconditionError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
+import { checkTenant } from '../tenant/guard.ts'
+import { proveTenants } from '../tenant/prove.ts'
 import { type BuilderOptions, type BuilderPlan, planBuilder, prepareBuilder } from './builder.ts'
 import { settleContextFirst } from './context-first.ts'
-import { grantsOf, namespaceRef, ownerOf, readGrants, settleFences } from './grants.ts'
-import { prove } from './prove.ts'
+import { namespaceRef, ownerOf, readGrants, settleFences } from './grants.ts'
 import { undoing } from './undo.ts'
 
 export type GrantResult = {
@@ -42,6 +42,7 @@ export async function grant(
   const before = await readGrants(kube, at)
   const held = before.some((other) => grantKey(other) === grantKey(wanted))
   checkNoDeveloper(wanted, before)
+  if (!held) await checkTenant(kube, at, wanted)
   const { timeoutMs, ...builder } = options
   const plan = await planBuilder(kube, at, namespace, {
     ...builder,
@@ -52,15 +53,16 @@ export async function grant(
   await report.step('Apply the policies', async () => {
     // First of all, so that whoever may not grant changes nothing.
     await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
+    // Whoever made it a tenant's in this moment has seen the grant, or is seen here.
+    if (!held) await checkTenant(kube, at, wanted).catch(undo)
     await settleFences(kube, at, [namespace]).catch(undo)
   })
   const order = await report.step(`Prepare namespace ${wanted.namespace}`, async () => {
     await prepareBuilder(kube, namespace, plan).catch(undo)
     return settleContextFirst(kube, at, namespace).catch(undo)
   })
-  const grantsNow = async () => grantsOf(wanted.namespace, await readGrants(kube, at))
   const provenIn = await report.step("Prove them in the registry's proxy", () =>
-    prove(ports, at, async () => expectations(at, trustDomain, await grantsNow()), timeoutMs).catch(undo),
+    proveTenants(ports, at, trustDomain, [wanted.namespace], timeoutMs).catch(undo),
   )
   return {
     grant: wanted,
@@ -113,7 +115,10 @@ function refusePortNamespace(at: Installed['at'], namespace: string): void {
   })
 }
 
-async function requireServiceAccount({ kube }: Ports, { namespace, serviceAccount: name }: Grant): Promise<void> {
+export async function requireServiceAccount(
+  { kube }: Ports,
+  { namespace, serviceAccount: name }: Pick<Grant, 'namespace' | 'serviceAccount'>,
+): Promise<void> {
   if (name === undefined) return
   const found = await kube.get({ apiVersion: 'v1', kind: 'ServiceAccount', namespace, name })
   if (found !== undefined) return

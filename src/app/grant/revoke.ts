@@ -5,6 +5,7 @@ import type { KubeObject, ObjectRef } from '../../domain/kube-object.ts'
 import { refOf } from '../../domain/kube-object.ts'
 import { expectations, revokedExpectations } from '../../domain/policy/expectation.ts'
 import { type Grant, grantKey, grantName, isDeveloper } from '../../domain/policy/grant.ts'
+import { privateExpectations } from '../../domain/policy/private-expectation.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import { shellWord } from '../../domain/shell-word.ts'
 import { clusterError, usageError } from '../../errors.ts'
@@ -13,6 +14,8 @@ import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
 import { registryPods } from '../cluster/proxy.ts'
+import { settlePrivate } from '../tenant/settle.ts'
+import { readTenants } from '../tenant/state.ts'
 import { settleContextFirst } from './context-first.ts'
 import { tidyAccounts } from './developer-account.ts'
 import { grantsOf, namespaceRef, readGrants, settleFences } from './grants.ts'
@@ -60,14 +63,17 @@ export async function revoke(
     await settleFences(kube, at, [
       namespace ?? { apiVersion: 'v1', kind: 'Namespace', metadata: { name: selection.namespace } },
     ])
+    await settlePrivate(kube, at)
   })
   const left = await readGrants(kube, at)
   if (isOfDevelopers) await tidyAccounts(kube, at, selection.namespace)
   if (namespace !== undefined && !revoked.every(isDeveloper)) await tidyBuilder(ports, at, namespace, left)
   const wanted = async () => {
-    const now = grantsOf(selection.namespace, await readGrants(kube, at))
+    const [all, tenants] = await Promise.all([readGrants(kube, at), readTenants(kube, at)])
+    const now = grantsOf(selection.namespace, all)
     return [
       ...expectations(at, trustDomain, now),
+      ...privateExpectations(at, trustDomain, tenants, all, [selection.namespace]),
       ...revoked.flatMap((grant) => revokedExpectations(at, trustDomain, grant, now)),
     ]
   }
@@ -113,13 +119,32 @@ const policyRef = (at: Installation, grant: Grant): ObjectRef => ({
 })
 
 /** Undoes a grant that was just made. */
-export async function takeBack(ports: Ports, at: Installation, grant: Grant, namespace: KubeObject): Promise<void> {
-  await ports.kube.remove(policyRef(at, grant))
-  await settleFences(ports.kube, at, [namespace])
-  const left = await readGrants(ports.kube, at)
-  if (isDeveloper(grant)) return tidyAccounts(ports.kube, at, grant.namespace)
-  const now = await ports.kube.get(namespaceRef(namespace.metadata.name))
-  if (now !== undefined) await tidyBuilder(ports, at, now, left)
+export const takeBack = (ports: Ports, at: Installation, grant: Grant, namespace: KubeObject): Promise<void> =>
+  takeAllBack(ports, at, [{ grant, namespace }])
+
+/** Takes grants out of the cluster, with what they left in their namespaces; nothing is proven. */
+export async function takeAllBack(
+  ports: Ports,
+  at: Installation,
+  taken: readonly { readonly grant: Grant; readonly namespace: KubeObject }[],
+): Promise<void> {
+  const { kube } = ports
+  for (const { grant } of taken) await kube.remove(policyRef(at, grant))
+  await settleFences(
+    kube,
+    at,
+    taken.map(({ namespace }) => namespace),
+  )
+  await settlePrivate(kube, at)
+  const left = await readGrants(kube, at)
+  for (const { grant, namespace } of taken) {
+    if (isDeveloper(grant)) {
+      await tidyAccounts(kube, at, grant.namespace)
+      continue
+    }
+    const now = await kube.get(namespaceRef(namespace.metadata.name))
+    if (now !== undefined) await tidyBuilder(ports, at, now, left)
+  }
 }
 
 async function tidyBuilder(

@@ -19,8 +19,8 @@ export function undoing(ports: Ports, at: Installation, wanted: Grant, namespace
   }
 }
 
-function takenBack(error: RegctlError): RegctlError {
-  return new RegctlError('cluster', error.code, `${error.message}; the grant was taken back`, {
+export function takenBack(error: RegctlError, what = 'the grant'): RegctlError {
+  return new RegctlError('cluster', error.code, `${error.message}; ${what} was taken back`, {
     suggestions: error.suggestions,
     cause: error,
     ...(error.details === undefined ? {} : { details: error.details }),

@@ -7,11 +7,13 @@ import { expectations, outlivedExpectations } from '../../domain/policy/expectat
 import type { Exposure } from '../../domain/policy/exposure.ts'
 import { FENCE, outlived } from '../../domain/policy/fence.ts'
 import type { Grant } from '../../domain/policy/grant.ts'
+import { privateExpectations } from '../../domain/policy/private-expectation.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import type { NodeProxy } from '../../domain/settings.ts'
 import { lacksIpv6 } from '../../domain/stack/envoy-filter.ts'
 import type { ProxyTemplate } from '../../domain/stack/mesh-facts.ts'
 import { nodeProxyOf } from '../../domain/stack/node-proxy.ts'
+import type { Tenant, Tenants } from '../../domain/tenant/tenants.ts'
 import { RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
@@ -29,6 +31,7 @@ import { nodeGatewayProblems } from './node-gateway-state.ts'
 import { type PodState, podState } from './pod-state.ts'
 import { type Problem, Problems } from './problems.ts'
 import { type StorageUse, storageUse } from './storage-use.ts'
+import { tenantState } from './tenant-state.ts'
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
 
@@ -47,6 +50,7 @@ export type Status = {
   readonly grants: readonly Grant[]
   /** Who may push from outside, by a token. */
   readonly external: readonly ExternalGrant[]
+  readonly tenants: readonly Tenant[]
   readonly storage: StorageUse
   readonly versions: { readonly kubernetes: string; readonly proxy: string }
   /** What is wrong, each with the command that helps; empty when all is well. */
@@ -68,11 +72,12 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
   const byNode = new Map(proxies.map((pod) => [pod.spec?.nodeName ?? '', pod]))
   const problems = new Problems()
   const template = await problems.asked(() => proxyTemplate(ports, at, settings.revision))
+  const tenants = await problems.asked(() => tenantState(ports, at, problems))
   await problemsOf(
     ports,
     at,
     template,
-    { grants, exposures },
+    { grants, exposures, tenants },
     { pods, proxies, nodes: nodes as readonly V1Node[] },
     problems,
   )
@@ -94,6 +99,7 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
     exposures: await exposureStates(ports, installed, exposures, template, problems),
     grants,
     external: await externalState(ports, at, exposures, template, problems),
+    tenants: tenants?.tenants ?? [],
     storage: await storageUse(ports, at, settings, ready),
     versions: { kubernetes: version.gitVersion, proxy: proxies[0]?.spec?.containers[0]?.image ?? 'none' },
     problems: problems.found,
@@ -102,11 +108,17 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
 
 type Seen = { readonly pods: readonly V1Pod[]; readonly proxies: readonly V1Pod[]; readonly nodes: readonly V1Node[] }
 
+type Granted = {
+  readonly grants: readonly Grant[]
+  readonly exposures: readonly Exposure[]
+  readonly tenants: Tenants | undefined
+}
+
 async function problemsOf(
   ports: Ports,
   at: Installed['at'],
   template: ProxyTemplate | undefined,
-  { grants, exposures }: { readonly grants: readonly Grant[]; readonly exposures: readonly Exposure[] },
+  { grants, exposures, tenants }: Granted,
   seen: Seen,
   problems: Problems,
 ): Promise<void> {
@@ -122,7 +134,11 @@ async function problemsOf(
   const past = live === undefined ? [] : outlived(at, live, grants, exposures)
   if (template !== undefined && seen.pods.some(isReady)) {
     const domain = trustDomainOf(template)
-    const wanted = [...expectations(at, domain, grants, exposures), ...outlivedExpectations(at, domain, past)]
+    const wanted = [
+      ...expectations(at, domain, grants, exposures),
+      ...outlivedExpectations(at, domain, past),
+      ...(tenants === undefined ? [] : privateExpectations(at, domain, tenants, grants)),
+    ]
     await problems.asked(() => prove(ports, at, async () => wanted, 0))
   }
   for (const pod of seen.proxies) {

@@ -17,17 +17,19 @@ import {
 } from '../../domain/settings.ts'
 import type { MeshFacts } from '../../domain/stack/mesh-facts.ts'
 import { type Exposed, isOwnNamespace, stack } from '../../domain/stack/stack.ts'
+import { NO_TENANTS, TENANT_LABEL } from '../../domain/tenant/tenants.ts'
 import { conflictError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { developerAccess } from '../cluster/developer-access.ts'
 import { allInstalled } from '../cluster/installed.ts'
-import { meshFacts } from '../cluster/mesh.ts'
+import { meshFacts, meshNamespace } from '../cluster/mesh.ts'
 import { isOurs, liveObjects, ownedObjects } from '../cluster/ownership.ts'
 import { exposedBy, readExposures } from '../expose/exposures.ts'
 import { readExternalGrants, readIssuers } from '../external/grants.ts'
 import { namespaceRef, ownerOf, readGrants } from '../grant/grants.ts'
 import { readSets } from '../open-ports/ledger.ts'
 import { makingOf } from '../open-ports/making.ts'
+import { readTenants } from '../tenant/state.ts'
 
 export type InstallPlan = {
   readonly at: Installation
@@ -81,10 +83,14 @@ export async function planInstall(ports: Ports, namespace: string, given: GivenS
     gateway: await ports.assets.manifests('gateway.yaml'),
   }
   const access = at.developers === true ? await developerAccess(ports, at, settings, mesh) : undefined
+  const tenants = {
+    state: kept === undefined ? NO_TENANTS : await readTenants(kube, at),
+    meshNamespace: await meshNamespace(kube),
+  }
   const sets = kept === undefined ? [] : await readSets(kube, at)
   const { injection, admissionPolicies } = makingOf(mesh, settings.revision)
   const wanted = [
-    ...stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants), access, exposed),
+    ...stack(at, settings, mesh, shipped, grants, await ownersOf(kube, grants), access, exposed, tenants),
     ...sets.flatMap((set) => setObjects(at, set, injection, admissionPolicies)),
   ]
   const live = await liveObjects(kube, at, wanted)
@@ -153,8 +159,8 @@ const KEPT = new Set(['Secret', 'PersistentVolumeClaim'])
 const isKept = (at: Installation, { kind, metadata: { name } }: KubeObject): boolean =>
   KEPT.has(kind) || (kind === 'Namespace' && ![ingressNamespace(at), exposeNamespace(at)].includes(name))
 
-/** What belongs to a grant goes by a revoke alone, what belongs to open ports by `close-port`: `up` may have read them before another was made. */
-const GOES_BY_ITSELF = [GRANT_LABEL, EXTERNAL_LABEL, PORT_SET_LABEL]
+/** What goes by a command of its own, a revoke, `close-port` or `tenant remove`: `up` may have read it before another was made. */
+const GOES_BY_ITSELF = [GRANT_LABEL, EXTERNAL_LABEL, PORT_SET_LABEL, TENANT_LABEL]
 
 /** Ours by label and not wanted any more. */
 async function surplusOf(kube: Kube, at: Installation, wanted: readonly KubeObject[]): Promise<readonly KubeObject[]> {

@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from 'node:util'
 import { WORKLOAD_KINDS } from '../../domain/kinds.ts'
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
 import { setOf } from '../../domain/open-ports/place.ts'
 import type { Change } from '../../domain/plan.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { isOnOwnGateway } from '../../domain/policy/exposure.ts'
+import { privateExpectations } from '../../domain/policy/private-expectation.ts'
 import { developerGateway, exposingGateway, type OwnGateway } from '../../domain/stack/gateway-admission.ts'
 import { STATE } from '../../domain/stack/stack.ts'
 import { clusterError, RegctlError } from '../../errors.ts'
@@ -15,6 +17,9 @@ import { prove } from '../grant/prove.ts'
 import { readSets } from '../open-ports/ledger.ts'
 import { makingOf } from '../open-ports/making.ts'
 import { settleSet } from '../open-ports/settle.ts'
+import { settleTenants } from '../tenant/settle.ts'
+import { changeTenants, readTenants } from '../tenant/state.ts'
+import { registryAddresses } from '../tenant/uses.ts'
 import { keepAcceptedFilters } from './filter-rollback.ts'
 import { proveIngress, publishAccess } from './ingress.ts'
 import { type InstallPlan, keepHttpSecret } from './install-plan.ts'
@@ -37,7 +42,7 @@ export type InstallResult = {
 
 /** Written by `settle`: fences follow the grants there are when they are written, not when the plan was made. */
 const isFence = (object: KubeObject): boolean =>
-  object.kind === 'AuthorizationPolicy' && /^(fence$|writes-)/.test(object.metadata.name)
+  object.kind === 'AuthorizationPolicy' && /^(fence$|writes-|private-)/.test(object.metadata.name)
 
 /** Carries a plan out: policies first, then what serves, then the proof that it is as it should be. */
 export async function install(ports: Ports, plan: InstallPlan, options: InstallOptions): Promise<InstallResult> {
@@ -127,6 +132,11 @@ async function settle({ kube }: Ports, plan: InstallPlan): Promise<void> {
   // Also what a revoke left that was interrupted.
   const issuers = [...plan.exposed.issuers.keys(), ...plan.exposed.external.map(({ issuer }) => issuer)]
   if (issuers.length > 0) await settleExternal(kube, plan.at, issuers, { opening: true })
+  const addresses = await registryAddresses(kube, plan.at)
+  await changeTenants(kube, plan.at, (state) =>
+    state.tenants.length === 0 || isDeepStrictEqual(state.addresses, addresses) ? undefined : { ...state, addresses },
+  )
+  await settleTenants(kube, plan.at)
 }
 
 /** By the list of open ports as it is now, not as it was when the plan was made. */
@@ -156,11 +166,15 @@ async function verify(ports: Ports, plan: InstallPlan, deadline: number): Promis
       ports,
       plan.at,
       async () => {
-        const [grants, exposures] = await Promise.all([
+        const [grants, exposures, tenants] = await Promise.all([
           readGrants(ports.kube, plan.at),
           readExposures(ports.kube, plan.at),
+          readTenants(ports.kube, plan.at),
         ])
-        return expectations(plan.at, plan.mesh.trustDomain, grants, exposures)
+        return [
+          ...expectations(plan.at, plan.mesh.trustDomain, grants, exposures),
+          ...privateExpectations(plan.at, plan.mesh.trustDomain, tenants, grants),
+        ]
       },
       Math.min(left(), 30_000),
     )

@@ -9,7 +9,9 @@ export type Request = {
   readonly principal: string
   readonly method: string
   readonly path: string
+  /** What follows the `?`. */
   readonly query?: string
+  readonly contentType?: string
   readonly host: string
   readonly port: number
   /** Of a token the proxy has checked; absent without one. */
@@ -22,10 +24,10 @@ export type RbacFilter = {
   readonly action?: string
   /** Rules in Envoy's matching API, which are not judged. */
   readonly matcher?: unknown
-  readonly policies?: Readonly<
-    Record<string, { readonly permissions?: readonly Json[]; readonly principals?: readonly Json[] }>
-  >
+  readonly policies?: Readonly<Record<string, Policy>>
 }
+
+type Policy = { readonly permissions?: readonly Json[]; readonly principals?: readonly Json[] }
 
 /** A matcher this evaluator does not know: the rules cannot be judged, so nothing is proven. */
 export class UnknownMatcher extends Error {
@@ -45,13 +47,11 @@ export function decide(filters: readonly RbacFilter[], request: Request): Decisi
   let by: string | undefined
   for (const filter of filters) {
     if (filter.matcher !== undefined) throw new UnknownMatcher({ matcher: filter.matcher })
-    const match = Object.entries(filter.policies ?? {})
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-      .find(
-        ([, policy]) =>
-          (policy.permissions ?? []).some((permission) => permits(permission, request)) &&
-          (policy.principals ?? []).some((principal) => isPrincipal(principal, request)),
-      )?.[0]
+    const match = inOrder(filter).find(
+      ([, policy]) =>
+        (policy.permissions ?? []).some((permission) => permits(permission, request)) &&
+        (policy.principals ?? []).some((principal) => isPrincipal(principal, request)),
+    )?.[0]
     if (filter.action === 'DENY') {
       if (match !== undefined) return { allowed: false, policy: match }
     } else if (filter.action === undefined || filter.action === 'ALLOW') {
@@ -60,6 +60,17 @@ export function decide(filters: readonly RbacFilter[], request: Request): Decisi
     }
   }
   return by === undefined ? { allowed: true } : { allowed: true, policy: by }
+}
+
+const orders = new WeakMap<RbacFilter, readonly (readonly [string, Policy])[]>()
+
+/** Envoy goes by the names. With hundreds of policies and requests the order is worth keeping. */
+function inOrder(filter: RbacFilter): readonly (readonly [string, Policy])[] {
+  const kept = orders.get(filter)
+  if (kept !== undefined) return kept
+  const sorted = Object.entries(filter.policies ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))
+  orders.set(filter, sorted)
+  return sorted
 }
 
 const listOf = (value: unknown, key: string): readonly Json[] => (value as Record<string, readonly Json[]>)[key] ?? []
@@ -111,11 +122,18 @@ function valueMatches(matcher: Json, value: string | readonly string[]): boolean
 }
 
 function headerMatches(header: Json, request: Request): boolean {
-  const { method, host, path, query } = request
-  const whole = query === undefined ? path : `${path}?${query}`
-  const value = { ':method': method, ':authority': host, ':path': whole, 'content-type': '' }[String(header.name)]
-  if (value === undefined) throw new UnknownMatcher({ [`header ${String(header.name)}`]: true })
-  const found = header.present_match === true ? value !== '' : matches(header.string_match as Json | undefined, value)
+  const headers: Readonly<Record<string, string | undefined>> = {
+    ':method': request.method,
+    ':authority': request.host,
+    ':path': request.query === undefined ? request.path : `${request.path}?${request.query}`,
+    'content-type': request.contentType,
+  }
+  const name = String(header.name)
+  if (!(name in headers)) throw new UnknownMatcher({ [`header ${name}`]: true })
+  const value = headers[name]
+  // A header that is not there matches nothing, the contrary included (envoy api/v3 HeaderMatcher).
+  if (value === undefined) return false
+  const found = header.present_match === true || matches(header.string_match as Json | undefined, value)
   return header.invert_match === true ? !found : found
 }
 
@@ -127,10 +145,22 @@ function matches(matcher: Json | undefined, value: string): boolean {
   if ('suffix' in matcher) return fold(value).endsWith(fold(matcher.suffix))
   if ('contains' in matcher) return fold(value).includes(fold(matcher.contains))
   if ('safe_regex' in matcher) {
-    const expression = String((matcher.safe_regex as Json).regex)
-    return new RegExp(`^(?:${expression.replaceAll(/\\Q(.*?)\\E/g, (_, text: string) => quoted(text))})$`).test(value)
+    return regex(String((matcher.safe_regex as Json).regex)).test(value)
   }
   throw new UnknownMatcher(matcher)
+}
+
+const regexes = new Map<string, RegExp>()
+
+/** RE2's as JavaScript has it. */
+function regex(text: string): RegExp {
+  const kept = regexes.get(text)
+  if (kept !== undefined) return kept
+  const [folds, expression] = text.startsWith('(?i)') ? ['i', text.slice(4)] : ['', text]
+  const plain = expression.replaceAll(/\\Q(.*?)\\E/g, (_, literal: string) => quoted(literal))
+  const made = new RegExp(`^(?:${plain})$`, folds)
+  regexes.set(text, made)
+  return made
 }
 
 /** `*` is one path segment, `**` any number of them (envoy uri_template_lib). */

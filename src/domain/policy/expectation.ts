@@ -20,7 +20,7 @@ export type Expectation = { readonly request: Request; readonly allowed: boolean
  * Stands for any service account of a namespace, for a namespace and a repository nobody grants: a name that neither
  * Kubernetes nor `repositoryName` accepts, so that no grant can make an expectation wrong.
  */
-const PROBE = 'REGCTL-PROBE'
+export const PROBE = 'REGCTL-PROBE'
 
 type Ask = (principal: string, method: string, path: string, port: number) => Request
 

@@ -9,7 +9,7 @@ import { principalOf } from './identity.ts'
 export const FENCE = 'fence'
 export const READ_NODES = 'read-nodes'
 
-const nodePrincipal = (at: Installation): string =>
+export const nodePrincipal = (at: Installation): string =>
   principalOf({ namespace: nodeNamespace(at), serviceAccount: NODE_PROXY })
 
 /** What a node asks for, whoever carries it. */

@@ -73,6 +73,9 @@ export function readPaths(grant: RepositoryScope): readonly string[] {
     : [`${base}/*`]
 }
 
+/** Every path a grant gives, to read or to write. */
+export const grantPaths = (grant: Grant): readonly string[] => [...new Set([...readPaths(grant), ...writePaths(grant)])]
+
 function operations(at: Installation, grant: Grant): readonly Operation[] {
   const ports = [String(grantPort(at, grant))]
   const own: Operation = { ports, methods: READ, paths: readPaths(grant) }

@@ -15,7 +15,7 @@ import { isPortNamespace } from '../open-ports/place.ts'
 import { type Exposure, exposurePolicy } from '../policy/exposure.ts'
 import { fence, namespaceFence, readNodes } from '../policy/fence.ts'
 import { type Grant, grantPolicy } from '../policy/grant.ts'
-import type { IngressType, Settings } from '../settings.ts'
+import type { Tenants } from '../tenant/tenants.ts'
 import { hostPortPolicy } from './admission.ts'
 import { buildNamespaces, contextFirst } from './context-first.ts'
 import type { DeveloperAccess } from './developer-access.ts'
@@ -28,6 +28,7 @@ import type { MeshFacts } from './mesh-facts.ts'
 import { nodeGateway } from './node-gateway.ts'
 import { nodeProxy, nodeSidecar } from './node-proxy.ts'
 import { placed, registryObjects } from './registry.ts'
+import { tenantObjects } from './tenants.ts'
 
 /** Name of the ConfigMap that keeps what `up` was given. */
 export const STATE = 'regctl'
@@ -62,6 +63,7 @@ export function stack(
   /** What developers have to know; absent without their way in. */
   access: DeveloperAccess | undefined,
   { exposures, type, external, issuers }: Exposed,
+  tenants: { readonly state: Tenants; readonly meshNamespace: string },
 ): readonly KubeObject[] {
   return inApplyOrder([
     ...registryObjects(at, settings, mesh, shipped.registry),
@@ -84,6 +86,7 @@ export function stack(
     ...[...new Set(grants.map((grant) => grant.namespace))].map((name) =>
       namespaceFence(at, name, grants, owners.get(name)),
     ),
+    ...tenantObjects(at, tenants.state, grants, tenants.meshNamespace),
     nodeProxy(at, mesh.proxy),
     ...(servingPorts(at).length > 1 ? outsidePort(at, shipped.developerIngress) : []),
     ...(access === undefined ? [] : developerIngress(at, settings, mesh, shipped.gateway, access)),

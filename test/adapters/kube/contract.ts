@@ -127,15 +127,18 @@ export const CONTRACT: Readonly<Record<string, (at: Place) => Promise<void>>> = 
 
   'a merge patch adds, changes and takes away': async ({ kube, place }) => {
     const object = config(place, 'patched', { a: '1', b: '1' })
-    await kube.apply(object)
+    const { uid, resourceVersion } = (await kube.apply(object)).metadata
     await kube.mergePatch(refOf(object), {
-      metadata: { labels: { contract: null, more: 'yes' }, annotations: { note: 'x' } },
+      metadata: { uid, resourceVersion, labels: { contract: null, more: 'yes' }, annotations: { note: 'x' } },
       data: { a: null, c: '1' },
     })
     const found = await kube.get(refOf(object))
     expect(found?.data).toEqual({ b: '1', c: '1' })
     expect(found?.metadata.labels).toEqual({ more: 'yes' })
     expect(found?.metadata.annotations).toEqual({ note: 'x' })
+    const late = kube.mergePatch(refOf(object), { metadata: { resourceVersion }, data: { d: '1' } })
+    await expect(late).rejects.toEqual(failsWith('CONFLICT_CHANGED'))
+    expect((await kube.get(refOf(object)))?.data).toEqual({ b: '1', c: '1' })
   },
 
   'a removal may name the one it means': async ({ kube, place }) => {
@@ -145,6 +148,10 @@ export const CONTRACT: Readonly<Record<string, (at: Place) => Promise<void>>> = 
       failsWith('CONFLICT_CHANGED'),
     )
     expect(await kube.get(refOf(object))).toBeDefined()
+    await kube.mergePatch(refOf(object), { data: { changed: 'since' } })
+    await expect(kube.remove(refOf(object), { resourceVersion: metadata.resourceVersion ?? '' })).rejects.toEqual(
+      failsWith('CONFLICT_CHANGED'),
+    )
     expect(await kube.remove(refOf(object), { uid: metadata.uid ?? '' })).toBe(true)
     expect(await kube.get(refOf(object))).toBeUndefined()
   },

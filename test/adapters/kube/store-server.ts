@@ -42,8 +42,8 @@ function answer(store: ObjectStore, { method, url, body, contentType }: Seen): u
   const ref = { ...type, name, ...(namespace === undefined ? {} : { namespace }) }
   if (method === 'GET') return store.read(ref)
   if (method === 'DELETE') {
-    const { preconditions } = body as { preconditions?: { uid?: string } }
-    return store.remove(ref, preconditions?.uid) ? {} : undefined
+    const { preconditions } = body as { preconditions?: { uid?: string; resourceVersion?: string } }
+    return store.remove(ref, preconditions) ? {} : undefined
   }
   if (contentType === 'application/apply-patch+yaml') return store.apply(body as KubeObject, options)
   return store.mergePatch(ref, body as Record<string, unknown>)

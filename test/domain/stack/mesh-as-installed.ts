@@ -10,6 +10,7 @@ import { DEFAULTS, type Settings } from '../../../src/domain/settings.ts'
 import type { DeveloperAccess } from '../../../src/domain/stack/developer-access.ts'
 import type { MeshFacts, ProxyTemplate } from '../../../src/domain/stack/mesh-facts.ts'
 import { stack } from '../../../src/domain/stack/stack.ts'
+import { NO_TENANTS, type Tenants } from '../../../src/domain/tenant/tenants.ts'
 import { at } from '../at.ts'
 
 const root = join(import.meta.dirname, '../../..')
@@ -57,6 +58,7 @@ export type Wanted = {
   readonly mesh?: Partial<MeshFacts>
   readonly grants?: readonly Grant[]
   readonly exposures?: readonly Exposure[]
+  readonly tenants?: Tenants
 }
 
 const ownersOf = (grants: readonly Grant[]) =>
@@ -71,6 +73,7 @@ export function stackWith({
   mesh,
   grants = [],
   exposures = [],
+  tenants = NO_TENANTS,
 }: Wanted = {}): readonly KubeObject[] {
   const facts = { ...MESH, ...mesh }
   const all = { ...DEFAULTS, ...settings }
@@ -82,7 +85,8 @@ export function stackWith({
   }
   const access = home.developers === true ? ACCESS : undefined
   const exposed = { exposures, type: 'LoadBalancer', external: [], issuers: new Map() } as const
-  return stack(home, all, facts, shipped, grants, ownersOf(grants), access, exposed)
+  const state = { state: tenants, meshNamespace: 'istio-system' }
+  return stack(home, all, facts, shipped, grants, ownersOf(grants), access, exposed, state)
 }
 
 /** The one object of this kind and name. */

@@ -1,0 +1,115 @@
+import { type Installation, ingressNamespace, nodeNamespace, ownerLabels } from '../installation.ts'
+import type { KubeObject } from '../kube-object.ts'
+import { TENANT_LABEL, tenantsRef } from '../tenant/tenants.ts'
+
+export type Validation = {
+  readonly expression: string
+  readonly message: string
+  readonly messageExpression?: string
+}
+
+export type Variable = { readonly name: string; readonly expression: string }
+
+/** Where a pod is in what is written: a pod itself, or what makes pods. `old` is `null` in CEL where there is none. */
+export type Subject = {
+  readonly suffix: string
+  readonly action: 'Deny' | 'Warn'
+  readonly rules: readonly object[]
+  readonly spec: string
+  readonly old: string
+}
+
+const inside = (object: string): string =>
+  `(has(${object}.spec.jobTemplate) ? ${object}.spec.jobTemplate.spec.template.spec : ${object}.spec.template.spec)`
+
+const rule = (apiGroup: string, ...resources: readonly string[]) => ({
+  apiGroups: [apiGroup],
+  apiVersions: ['v1'],
+  operations: ['CREATE', 'UPDATE'],
+  resources,
+})
+
+/** A pod is refused; what makes pods is warned of, because the refusal would show in some controller's events alone. */
+export const SUBJECTS: readonly Subject[] = [
+  {
+    suffix: '',
+    action: 'Deny',
+    rules: [rule('', 'pods', 'pods/ephemeralcontainers')],
+    spec: 'object.spec',
+    old: 'oldObject.spec',
+  },
+  {
+    suffix: '-workloads',
+    action: 'Warn',
+    rules: [
+      rule('', 'replicationcontrollers'),
+      rule('apps', 'deployments', 'statefulsets', 'daemonsets', 'replicasets'),
+      rule('batch', 'jobs', 'cronjobs'),
+    ],
+    spec: inside('object'),
+    old: inside('oldObject'),
+  },
+]
+
+/**
+ * Namespaces the policies never bind: the cluster's, the mesh's and ours, where whoever may make pods has the nodes or the
+ * registry already. Were the record gone, the cluster could still mend itself.
+ */
+export const exemptNamespaces = (at: Installation, meshNamespace: string): readonly string[] => [
+  'kube-system',
+  meshNamespace,
+  at.namespace,
+  nodeNamespace(at),
+  ingressNamespace(at),
+]
+
+/** A policy on pods, and its twin on what makes pods, each with its binding. They read the tenants' ConfigMap. */
+export function podPolicies(
+  at: Installation,
+  what: string,
+  exempt: readonly string[],
+  write: (subject: Subject) => {
+    readonly variables: readonly Variable[]
+    readonly validations: readonly Validation[]
+  },
+): readonly KubeObject[] {
+  return SUBJECTS.flatMap((subject) => {
+    const name = `regctl-${what}${subject.suffix}-${at.namespace}`
+    const metadata = { name, labels: { ...ownerLabels(at), [TENANT_LABEL]: '' } }
+    const { variables, validations } = write(subject)
+    const { namespace, name: params } = tenantsRef(at)
+    return [
+      {
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind: 'ValidatingAdmissionPolicy',
+        metadata,
+        spec: {
+          failurePolicy: 'Fail',
+          paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
+          matchConstraints: {
+            namespaceSelector: {
+              matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: exempt }],
+            },
+            resourceRules: subject.rules,
+          },
+          variables,
+          validations: validations.map((one) => ({ reason: 'Forbidden', ...one })),
+        },
+      },
+      {
+        apiVersion: 'admissionregistration.k8s.io/v1',
+        kind: 'ValidatingAdmissionPolicyBinding',
+        metadata,
+        spec: {
+          policyName: name,
+          // Without the tenants nobody could tell whose an image is.
+          paramRef: { name: params, namespace, parameterNotFoundAction: 'Deny' },
+          validationActions: [subject.action],
+        },
+      },
+    ]
+  })
+}
+
+/** A CEL string. */
+export const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
