@@ -109,7 +109,12 @@ test('an image id is no image, wherever it stands and whoever asks', async () =>
     expect(answers.filter((answer) => !answer?.includes('is an image id'))).toEqual([])
   }
   const fine = ['sha256', 'example.com/sha256:a15', 'nginx@sha256:'.padEnd(77, 'a'), 'sha256-tools:1', 'team/sha256:1']
-  expect(await said(OTHER, fine.map((one) => ({ containers: [container(one)] })))).toEqual(fine.map(() => undefined))
+  expect(
+    await said(
+      OTHER,
+      fine.map((one) => ({ containers: [container(one)] })),
+    ),
+  ).toEqual(fine.map(() => undefined))
 })
 
 test('what admission lets through, of all that could mean it, starts nothing', async () => {

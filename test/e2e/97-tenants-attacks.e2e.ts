@@ -192,7 +192,11 @@ test('no way of changing a pod that runs brings the image in', async () => {
 
 test("a pod among the node's processes, which could take its proxy's identity, is refused like one on its network", async () => {
   const spec = { containers: [container(images.toolbox)] }
-  const answers = await said(STRANGER, [{ hostPID: true, ...spec }, { hostNetwork: true, ...spec }, { hostIPC: true, ...spec }])
+  const answers = await said(STRANGER, [
+    { hostPID: true, ...spec },
+    { hostNetwork: true, ...spec },
+    { hostIPC: true, ...spec },
+  ])
   expect(answers[0]).toContain('hostPID')
   expect(answers[1]).toContain('hostNetwork')
   expect(answers[2]).toBeUndefined()
