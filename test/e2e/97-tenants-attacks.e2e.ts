@@ -1,0 +1,203 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { apply, pod, podOf as podNamed, REGISTRY, remove } from './attacks/kit.ts'
+import { codesIn, request, type Wire, wire } from './attacks/raw.ts'
+import { type Client, clients, codes, ensureNamespaces, getJson, manifest, push } from './clients.ts'
+import { eventually, kubectl, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { images, upFlags } from './images.ts'
+import { container, makers, said } from './tenants/kit.ts'
+import { mounts, pathSpellings } from './tenants/path-spellings.ts'
+
+const TENANT = 'e2e-walled'
+const GUEST = 'e2e-walled-guest'
+const STRANGER = 'e2e-walled-x'
+const APP = `localhost:5000/${TENANT}/app:1`
+const ACCEPT = 'Accept: application/vnd.oci.image.manifest.v1+json'
+
+const tenant: Client = { namespace: TENANT, name: 'builder' }
+const guest: Client = { namespace: GUEST, name: 'builder' }
+const stranger: Client = { namespace: STRANGER, name: 'builder' }
+
+let digest: string
+let layer: string
+let asGuest: Wire
+let asStranger: Wire
+
+beforeAll(async () => {
+  await regctlOk(['up', ...upFlags])
+  await regctl(['tenant', 'remove', TENANT])
+  await remove('namespace', [TENANT, GUEST, STRANGER])
+  await ensureNamespaces(TENANT, GUEST, STRANGER)
+  await regctlOk(['tenant', 'add', TENANT, '--private', '--accept'])
+  await regctlOk(['share', `${TENANT}/base`, '--with', GUEST])
+  for (const { namespace } of [guest, stranger]) await regctlOk(['grant', namespace, namespace])
+  await clients(...[tenant, guest, stranger].map(({ namespace, name }) => pod(namespace, name)))
+  digest = await push(tenant, `${TENANT}/app`, '1')
+  await Promise.all([
+    push(tenant, `${TENANT}/base`, '1'),
+    push(guest, `${GUEST}/app`, '1'),
+    push(stranger, `${STRANGER}/app`, '1'),
+  ])
+  asGuest = await wire(GUEST, guest.name, 5000)
+  asStranger = await wire(STRANGER, stranger.name, 5000)
+  layer = await layerOf(`${TENANT}/app`)
+}, 120_000)
+
+/** A blob of a repository, from the registry itself, past its proxy. */
+async function layerOf(repository: string): Promise<string> {
+  await using registry = await wire(REGISTRY, await podNamed(REGISTRY, 'kube-registry'), 5000)
+  const found = await registry.ask(request('GET', `/v2/${repository}/manifests/1`, [ACCEPT]))
+  const { layers } = JSON.parse(found.slice(found.indexOf('\r\n\r\n'))) as { layers: { digest: string }[] }
+  return layers[0]?.digest ?? ''
+}
+
+afterAll(async () => {
+  for (const one of [asGuest, asStranger]) await one?.[Symbol.asyncDispose]()
+  await regctl(['tenant', 'remove', TENANT])
+  await remove('namespace', [TENANT, GUEST, STRANGER], '--wait=false')
+})
+
+/** Requests that were answered with content, of those that must not be. */
+async function answered(over: Wire, requests: readonly string[]): Promise<readonly string[]> {
+  const found: string[] = []
+  let silent = 0
+  for (let start = 0; start < requests.length; start += 20) {
+    const some = requests.slice(start, start + 20)
+    const answers = await Promise.all(some.map((bytes) => over.ask(bytes)))
+    for (const [index, answer] of answers.entries()) {
+      if (answer === '') silent++
+      if (codesIn(answer).some((code) => code < 400)) found.push(`${some[index]?.split('\r\n')[0]} → ${answer}`)
+    }
+  }
+  // Otherwise a broken wire would pass for a good defence.
+  expect(silent).toBeLessThan(requests.length / 10)
+  return found
+}
+
+const reads = (open: string, rest: string): readonly string[] =>
+  pathSpellings(`${TENANT}/app`, open, rest).map((target) => request('GET', target, [ACCEPT]))
+
+test('however its path is spelled, a stranger who may read the rest reads nothing of the tenant', async () => {
+  const open = `${STRANGER}/app`
+  expect(codesIn(await asStranger.ask(request('GET', `/v2/${open}/manifests/1`, [ACCEPT])))).toEqual([200])
+  expect(await answered(asStranger, reads(open, 'manifests/1'))).toEqual([])
+})
+
+test('nor does a guest read more than was shared, from below it or beside it', async () => {
+  const open = `${TENANT}/base`
+  expect(codesIn(await asGuest.ask(request('GET', `/v2/${open}/manifests/1`, [ACCEPT])))).toEqual([200])
+  expect(await answered(asGuest, [...reads(open, `blobs/${layer}`), ...reads(open, 'tags/list').slice(0, 1)])).toEqual(
+    [],
+  )
+})
+
+test('however it is asked for, nobody mounts a blob of the tenant', async () => {
+  const answers = await Promise.all(
+    mounts(`${STRANGER}/app`, `${TENANT}/app`, layer).map(async (bytes) => ({
+      bytes,
+      codes: codesIn(await asStranger.ask(bytes)),
+    })),
+  )
+  expect(answers.filter(({ codes }) => codes.includes(201))).toEqual([])
+  const blob = request('GET', `/v2/${STRANGER}/app/blobs/${layer}`)
+  expect(codesIn(await asStranger.ask(blob))).toEqual([404])
+})
+
+test("repositories whose names begin like the tenant's are not the tenant's", async () => {
+  const alike = ['x', '-x', '.x', '_x', '__x'].map((end) => `${TENANT}${end}/app`)
+  const asked = Object.fromEntries(alike.map((repository) => [repository, manifest(repository, '1')]))
+  expect(await codes(stranger, asked)).toEqual(Object.fromEntries(alike.map((repository) => [repository, 404])))
+  const named = [...alike, `other/${TENANT}/app`].map((name) => ({ containers: [container(`localhost:5000/${name}`)] }))
+  expect(await said(STRANGER, named)).toEqual(named.map(() => undefined))
+  const exact = [`localhost:5000/${TENANT}`, `localhost:5000/${TENANT}:1`, `127.0.0.1:5000/${TENANT}@${digest}`]
+  for (const answer of await said(
+    STRANGER,
+    exact.map((image) => ({ containers: [container(image)] })),
+  ))
+    expect(answer).toContain(`belongs to tenant ${TENANT}`)
+})
+
+test('no controller makes a pod of it, and tells why where its owner looks', async () => {
+  const [deployment, , , , , job] = makers(STRANGER, { containers: [container(APP)] })
+  await apply(...[deployment, job].map((one) => ({ ...one, metadata: { name: 'walled', namespace: STRANGER } })))
+  await eventually(
+    async () => {
+      const { items } = await getJson<{ items: readonly { reason: string; message: string }[] }>(
+        'events',
+        '-n',
+        STRANGER,
+      )
+      const told = items.filter(({ reason }) => reason === 'FailedCreate').map(({ message }) => message)
+      expect(told.filter((message) => message.includes(`belongs to tenant ${TENANT}`)).length).toBeGreaterThan(1)
+    },
+    { timeout: 20_000 },
+  )
+  const { items } = await getJson<{ items: readonly object[] }>('pods', '-n', STRANGER, '-l', 'app=tried')
+  expect(items).toEqual([])
+  await remove('deployment,job', ['walled'], '-n', STRANGER, '--wait=false')
+})
+
+test('pods without a name yet, mirrors of static pods and pods of a hundred containers are asked like others', async () => {
+  const create = async (where: string, change: (object: { metadata: object; spec: object }) => object) => {
+    const object = pod(where, 'odd', { container: { image: APP } }) as { metadata: object; spec: object }
+    return kubectl(['create', '--dry-run=server', '-f', '-'], { input: JSON.stringify(change(object)) })
+  }
+  const generated = (object: object) => ({ ...object, metadata: { generateName: 'odd-' } })
+  const mirrored = (object: { metadata: object }) => ({
+    ...object,
+    metadata: { ...object.metadata, annotations: { 'kubernetes.io/config.mirror': 'x' } },
+  })
+  const many = (image: string) => (object: { spec: object }) => ({
+    ...object,
+    spec: {
+      containers: Array.from({ length: 100 }, (_, index) =>
+        container(index === 99 ? image : `registry.example.com:5000/${'long/'.repeat(40)}app:${index}`, {
+          name: `c${index}`,
+        }),
+      ),
+    },
+  })
+  for (const change of [generated, mirrored, many(APP)]) {
+    const { exitCode, stderr } = await create(STRANGER, change)
+    expect(exitCode).not.toBe(0)
+    expect(stderr).toContain(`belongs to tenant ${TENANT}`)
+  }
+  for (const change of [generated, many(APP)]) {
+    const { exitCode, stderr } = await create(TENANT, change)
+    expect(exitCode, stderr).toBe(0)
+  }
+})
+
+test('no way of changing a pod that runs brings the image in', async () => {
+  const own = `localhost:5000/${STRANGER}/app:1`
+  const before = pod(STRANGER, 'changes', { labels: { 'sidecar.istio.io/inject': 'false' } })
+  await apply(before)
+  const input = JSON.stringify(before).replaceAll(images.toolbox, APP)
+  const ways = [
+    ['apply', '--server-side', '--force-conflicts', '-f', '-'],
+    ['apply', '-f', '-'],
+    ['replace', '-f', '-'],
+    ['set', 'image', '-n', STRANGER, 'pod/changes', `main=${APP}`],
+    ['debug', '-n', STRANGER, 'changes', `--image=${APP}`, '--', 'true'],
+    ['debug', '-n', STRANGER, 'changes', `--image=${APP}`, '--copy-to=copied', '--', 'true'],
+    ['run', '-n', STRANGER, 'runs', `--image=${APP}`],
+  ]
+  for (const way of ways) {
+    const { exitCode, stderr } = await kubectl(way, { input })
+    expect(exitCode, way.join(' ')).not.toBe(0)
+    expect(stderr, way.join(' ')).toContain(`belongs to tenant ${TENANT}`)
+  }
+  await kubectlOk(['set', 'image', '-n', STRANGER, 'pod/changes', `main=${own}`])
+  await remove('pod', ['changes'], '-n', STRANGER, '--wait=false')
+})
+
+test("a pod among the node's processes, which could take its proxy's identity, is refused like one on its network", async () => {
+  const spec = { containers: [container(images.toolbox)] }
+  const answers = await said(STRANGER, [
+    { hostPID: true, ...spec },
+    { hostNetwork: true, ...spec },
+    { hostIPC: true, ...spec },
+  ])
+  expect(answers[0]).toContain('hostPID')
+  expect(answers[1]).toContain('hostNetwork')
+  expect(answers[2]).toBeUndefined()
+})
