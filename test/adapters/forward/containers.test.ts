@@ -54,10 +54,13 @@ test('a SIGKILL of this process ends it and clears up, too', async () => {
   const script = `import { containers } from ${JSON.stringify(module)}
 containers.run(${JSON.stringify(runs())}, ${JSON.stringify(last())})
 await containers.directory('config')
+console.log('ready')
 setInterval(() => {}, 1000)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' })
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
   const over = once(child, 'exit')
   try {
+    // Before that it may have made what it has nobody yet to take away.
+    await once(child.stdout, 'data')
     await expect.poll(() => existsSync(join(directory, 'pid')) && pidOf() > 0, { timeout: 10_000 }).toBe(true)
     expect(isAlive(pidOf())).toBe(true)
   } finally {
