@@ -3,7 +3,7 @@ import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts
 import { belongsTo } from '../../domain/ownership.ts'
 import type { Exposure } from '../../domain/policy/exposure.ts'
 import { exposingGateway } from '../../domain/stack/gateway-admission.ts'
-import { hostIn, serversOf } from '../../domain/stack/shared-gateway.ts'
+import { hostIn, serversOf } from '../../domain/stack/foreign-gateway.ts'
 import { conflictError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { foreignToOwn } from '../cluster/gateway.ts'
