@@ -17,12 +17,10 @@ test('an installation is known by the object that keeps its settings', async () 
 
 test('who may not read its policies sees it all the same', async () => {
   const { kube } = await installedCluster()
-  const list: typeof kube.list = async (type, options) => {
-    if (type.kind === 'AuthorizationPolicy') throw clusterError('FORBIDDEN', 'may not list them')
-    return kube.list(type, options)
+  kube.turn = ({ verb, what }) => {
+    if (`${verb} ${what}`.startsWith('list AuthorizationPolicy')) throw clusterError('FORBIDDEN', 'may not list them')
   }
-  const limited = Object.assign(Object.create(kube) as typeof kube, { list })
-  expect((await requireInstalled(limited, 'kube-registry')).at).toEqual(at)
+  expect((await requireInstalled(kube, 'kube-registry')).at).toEqual(at)
 })
 
 test('the cluster’s domain is kept with it', async () => {
