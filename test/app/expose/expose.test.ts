@@ -59,6 +59,14 @@ describe('an exposure', () => {
     expect(await taking(cluster)).toMatchObject({ unexposed: null, removed: [] })
   })
 
+  test('may be prepared: up leaves the namespace that was made for the certificate', async () => {
+    const cluster = await exposable()
+    cluster.store.remove(refOf(secret(HOME, 'web')))
+    forget(cluster)
+    expect((await up(cluster)).removed).toEqual([])
+    expect(cluster.report.warnings).toEqual([])
+  })
+
   test('is narrowed by what is given, in its policy and in the fence', async () => {
     const cluster = await exposable()
     await exposing(cluster, { tls: 'web' })
