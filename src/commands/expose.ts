@@ -43,7 +43,7 @@ export default class Expose extends RegctlCommand {
     const plan = await ports.report.step('Look at the cluster', () => planExposure(ports, flags.namespace, asked))
     if (needsConsent(plan)) {
       const [{ sharedWarning }, { confirm }] = await Promise.all([
-        import('../app/expose/shared.ts'),
+        import('../app/expose/foreign-gateway.ts'),
         import('../ui/confirm.ts'),
       ])
       ports.report.warn(sharedWarning(plan.wanted))

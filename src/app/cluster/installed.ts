@@ -2,9 +2,10 @@ import type { Installation } from '../../domain/installation.ts'
 import { INSTALLATION_LABEL } from '../../domain/installation.ts'
 import { describeRef, type KubeObject, type ObjectRef, refOf } from '../../domain/kube-object.ts'
 import { statesIn } from '../../domain/ownership.ts'
+import type { Exposure } from '../../domain/policy/exposure.ts'
 import { installationOf, type Settings } from '../../domain/settings.ts'
 import { STATE } from '../../domain/stack/stack.ts'
-import { clusterError, preconditionError } from '../../errors.ts'
+import { clusterError, preconditionError, RegctlError } from '../../errors.ts'
 import type { Kube } from '../../ports.ts'
 import { readExposures } from '../expose/exposures.ts'
 
@@ -45,8 +46,18 @@ async function readState(kube: Kube, state: KubeObject): Promise<Installed> {
   const namespace = state.metadata.namespace ?? ''
   const data = (state.data ?? {}) as Readonly<Record<string, string>>
   const settings = parseSettings(data['settings.json'] ?? '', refOf(state))
-  const exposures = await readExposures(kube, { namespace })
+  const exposures = await exposuresToSee(kube, namespace)
   return { at: installationOf(namespace, settings, data.clusterDomain ?? 'cluster.local', exposures), settings }
+}
+
+/** Whoever may not read policies changes none either, and asks for nothing that exposures change. */
+async function exposuresToSee(kube: Kube, namespace: string): Promise<readonly Exposure[]> {
+  try {
+    return await readExposures(kube, { namespace })
+  } catch (error) {
+    if (error instanceof RegctlError && error.code === 'FORBIDDEN') return []
+    throw error
+  }
 }
 
 function parseSettings(text: string, ref: ObjectRef): Settings {

@@ -20,7 +20,7 @@ import { requireCertificate } from './certificate.ts'
 import { checkGateways, checkHost } from './clash.ts'
 import { exposedBy, readExposures } from './exposures.ts'
 import { exposureObjects, followExposures, type Given, withExposures } from './follow.ts'
-import { sharedExposure } from './shared.ts'
+import { sharedExposure } from './foreign-gateway.ts'
 import { takeBack } from './unexpose.ts'
 
 /** What `regctl expose` was asked for. */

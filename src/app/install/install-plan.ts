@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { V1PersistentVolumeClaim } from '@kubernetes/client-node'
 import { EXTERNAL_LABEL } from '../../domain/external/grant.ts'
-import { exposeNamespace, type Installation, ingressNamespace, ownerLabels } from '../../domain/installation.ts'
+import { type Installation, ingressNamespace, ownerLabels } from '../../domain/installation.ts'
 import { type KubeObject, type OwnerReference, refKey, refOf } from '../../domain/kube-object.ts'
 import { PORT_SET_LABEL } from '../../domain/open-ports/place.ts'
 import { setObjects } from '../../domain/open-ports/set-objects.ts'
@@ -157,7 +157,7 @@ async function ownersOf(kube: Kube, grants: readonly Grant[]): Promise<ReadonlyM
 const KEPT = new Set(['Secret', 'PersistentVolumeClaim'])
 
 const isKept = (at: Installation, { kind, metadata: { name } }: KubeObject): boolean =>
-  KEPT.has(kind) || (kind === 'Namespace' && ![ingressNamespace(at), exposeNamespace(at)].includes(name))
+  KEPT.has(kind) || (kind === 'Namespace' && name !== ingressNamespace(at))
 
 /** What goes by a command of its own, a revoke, `close-port` or `tenant remove`: `up` may have read it before another was made. */
 const GOES_BY_ITSELF = [GRANT_LABEL, EXTERNAL_LABEL, PORT_SET_LABEL, TENANT_LABEL]

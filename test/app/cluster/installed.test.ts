@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { allInstalled, findInstalled, requireInstalled } from '../../../src/app/cluster/installed.ts'
 import { DEFAULTS } from '../../../src/domain/settings.ts'
 import { stateObject } from '../../../src/domain/stack/stack.ts'
+import { clusterError } from '../../../src/errors.ts'
 import { at } from '../../domain/at.ts'
 import { fakeCluster, installedCluster, namespace } from '../../fakes/cluster.ts'
 import { failure } from '../failure.ts'
@@ -12,6 +13,14 @@ test('an installation is known by the object that keeps its settings', async () 
   expect(await findInstalled(kube, 'kube-registry')).toEqual(installed)
   expect(await requireInstalled(kube, 'kube-registry')).toEqual(installed)
   expect(await allInstalled(kube)).toEqual([installed])
+})
+
+test('who may not read its policies sees it all the same', async () => {
+  const { kube } = await installedCluster()
+  kube.turn = ({ verb, what }) => {
+    if (`${verb} ${what}`.startsWith('list AuthorizationPolicy')) throw clusterError('FORBIDDEN', 'may not list them')
+  }
+  expect((await requireInstalled(kube, 'kube-registry')).at).toEqual(at)
 })
 
 test('the cluster’s domain is kept with it', async () => {

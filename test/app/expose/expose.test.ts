@@ -59,6 +59,14 @@ describe('an exposure', () => {
     expect(await taking(cluster)).toMatchObject({ unexposed: null, removed: [] })
   })
 
+  test('may be prepared: up leaves the namespace that was made for the certificate', async () => {
+    const cluster = await exposable()
+    cluster.store.remove(refOf(secret(HOME, 'web')))
+    forget(cluster)
+    expect((await up(cluster)).removed).toEqual([])
+    expect(cluster.report.warnings).toEqual([])
+  })
+
   test('is narrowed by what is given, in its policy and in the fence', async () => {
     const cluster = await exposable()
     await exposing(cluster, { tls: 'web' })
@@ -98,6 +106,30 @@ describe('an exposure', () => {
     await expect(exposing(cluster, { repositories: ['docs'] })).rejects.toEqual(failure('NOT_PROVEN', 5))
     expect(await readExposures(cluster.kube, at)).toMatchObject([{ repositories: ['docs'] }])
   })
+
+  test.each(Array.from({ length: 16 }, (_, index) => index))(
+    'killed before its write %d is whole by another try, and leaves nothing',
+    async (fatal) => {
+      const cluster = await exposable()
+      const before = specs(cluster)
+      let writes = 0
+      cluster.kube.turn = ({ verb }) => {
+        if (!['get', 'list'].includes(verb) && writes++ === fatal) throw new Error('killed')
+      }
+      await exposing(cluster, { tls: 'web' }).catch(({ message }: Error) => expect(message).toBe('killed'))
+      cluster.kube.turn = () => {}
+      await exposing(cluster, { tls: 'web' })
+      expect(await problems(cluster)).toEqual([])
+      writes = 0
+      cluster.kube.turn = ({ verb }) => {
+        if (!['get', 'list'].includes(verb) && writes++ === fatal) throw new Error('killed')
+      }
+      await taking(cluster).catch(({ message }: Error) => expect(message).toBe('killed'))
+      cluster.kube.turn = () => {}
+      await taking(cluster)
+      expect(specs(cluster)).toEqual(before)
+    },
+  )
 
   test('is seen by a grant at the same time, and the other way round', async () => {
     const cluster = await exposable()

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { OTHER_TYPES, OWNED_TYPES, WORKLOAD_KINDS } from '../../../src/domain/kinds.ts'
 import { describeRef, refKey, refOf } from '../../../src/domain/kube-object.ts'
+import { type Exposure, exposePrincipal } from '../../../src/domain/policy/exposure.ts'
 import { DEFAULTS } from '../../../src/domain/settings.ts'
 import { minorOf } from '../../../src/domain/stack/mesh-facts.ts'
 import { stateObject } from '../../../src/domain/stack/stack.ts'
@@ -40,6 +41,33 @@ test('what a gateway on the nodes adds, and what it changes', async () => {
     'Sidecar kube-registry-node/registry-node',
     'EnvoyFilter kube-registry-node/node-listener',
   ])
+})
+
+const EXPOSURES: readonly Exposure[] = [
+  {
+    host: 'registry.example.org',
+    repositories: ['docs/*', 'shop/app'],
+    way: 'secret',
+    secret: 'registry-cert',
+    principals: [exposePrincipal(at)],
+  },
+  { host: 'mesh.example.org', repositories: [], way: 'istio', principals: [] },
+  {
+    host: 'shared.example.org',
+    repositories: ['docs/*'],
+    way: 'shared',
+    gateway: 'front/main',
+    port: 443,
+    principals: ['cluster.local/ns/front/sa/front'],
+  },
+]
+
+test('what exposures by each way add', async () => {
+  const before = new Map(stackWith({ grants: GRANTS }).map((object) => [refKey(refOf(object)), object]))
+  const all = stackWith({ grants: GRANTS, at: { outside: true }, exposures: EXPOSURES })
+  const added = all.filter((object) => !isDeepStrictEqual(before.get(refKey(refOf(object))), object))
+  expect(new Set(all.map((object) => refKey(refOf(object)))).size).toBe(all.length)
+  await expect(`${documents(added)}\n`).toMatchFileSnapshot(join(import.meta.dirname, '../../golden/exposures.yaml'))
 })
 
 describe('every object', () => {
