@@ -27,7 +27,7 @@ let directory: string
 let ca: string
 
 const namespaces = async (): Promise<readonly string[]> =>
-  (await kubectlOk(['get', 'namespaces', '-o', 'name'])).split('\n').filter((name) => name.includes('-ports-'))
+  (await kubectlOk(['get', 'namespaces', '-o', 'name'])).split('\n').filter((name) => name.startsWith('namespace/kube-registry-ports-'))
 
 const pods = (at: string): Promise<string> =>
   kubectlOk(['get', 'pods', '-n', at, '-o', 'jsonpath={.items[*].metadata.uid}'])
@@ -64,10 +64,8 @@ async function closeAll(): Promise<void> {
   const { stdout } = await regctl(['ports', '--json'])
   for (const { port } of (JSON.parse(stdout) as { ports: { port: number }[] }).ports)
     await regctlOk(['close-port', String(port)])
-  await remove(
-    'namespace',
-    (await namespaces()).map((name) => name.replace('namespace/', '')),
-  )
+  const left = await namespaces()
+  if (left.length > 0) await kubectlOk(['delete', ...left])
 }
 
 beforeAll(async () => {
@@ -370,7 +368,7 @@ test('closed, nothing of it is left but what others put there', async () => {
   await remove('secret', ['app-example-com'], '-n', WEB)
   expect(await regctlOk(['close-port', '443'])).toContain('not open')
   expect(await namespaces()).toEqual([])
-  expect(await kubectlOk(['get', 'validatingadmissionpolicies', '-o', 'name'])).not.toContain('-ports-')
+  expect(await kubectlOk(['get', 'validatingadmissionpolicies', '-o', 'name'])).not.toContain('kube-registry-ports')
   for (const address of addresses) expect((await fetched(address)).exitCode).toBe(7)
 })
 
