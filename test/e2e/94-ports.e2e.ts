@@ -378,6 +378,6 @@ test('the probe of a regctl that was killed goes by itself', async () => {
   await eventually(async () => expect(await probes()).toBe(''), { timeout: 60_000 })
 })
 
-labOnly('every command of docs/ports.md ran', () => {
+labOnly('every command of docs/ports.md ran', async () => {
   expect(neverRun()).toEqual([])
 })
