@@ -68,7 +68,7 @@ describe('becoming a gateway', () => {
 
   test('that fails goes back by itself: one node waits, the others never notice', async () => {
     await apply(broken)
-    const argv = ['up', '--node-proxy', 'gateway', '--timeout', '15s']
+    const argv = ['up', '--node-proxy', 'gateway']
     const { exitCode, stderr } = await whilePulling(hosts, image, argv, 60_000)
     expect(exitCode, stderr).toBe(5)
     expect(stderr).toMatch(

@@ -50,6 +50,8 @@ export async function waitReady(
   at: Installation,
   timeoutMs: number,
   note: (text: string) => void,
+  /** Asked once it takes longer than usual; throws where waiting is in vain. */
+  hopeless: () => Promise<void> = async () => {},
 ): Promise<void> {
   const started = ports.clock.now()
   const deadline = started + timeoutMs
@@ -63,6 +65,7 @@ export async function waitReady(
     ])
     const text = progress.map((one) => one.text).join(', ')
     if (progress.every(({ done }) => done)) return note(text)
+    if (ports.clock.now() - started >= TELL_AFTER_MS) await hopeless()
     // What lasts is seldom a matter of waiting longer, so it is told before the deadline.
     const [first] = ports.clock.now() - started < TELL_AFTER_MS ? [] : await diagnose(ports, at)
     note(first === undefined ? text : `${text}; ${first.object}: ${first.why}`)
