@@ -172,7 +172,7 @@ async function proven(ports: Ports, { at, trustDomain, before, ...plan }: Expose
 async function proveGateway(ports: Ports, { at }: ExposePlan, left: () => number): Promise<void> {
   const own = exposingGateway(at)
   await ports.report.step('Wait for the gateway', (note) =>
-    waitFor(ports, at, [gatewayProgress(own)], left(), note, 'regctl expose --timeout 10m'),
+    waitFor(ports, at, [gatewayProgress(own)], left(), note, { again: 'regctl expose --timeout 10m' }),
   )
   await ports.report.step('Prove the gateway', async () => {
     const deadline = ports.clock.now() + Math.min(left(), 30_000)

@@ -58,7 +58,7 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
   )
   await settlePorts(ports, plan)
   const deadline = ports.clock.now() + options.timeoutMs
-  if (options.wait) await orAsBefore(ports, plan, () => untilReady(ports, plan, options.timeoutMs))
+  if (options.wait) await orAsBefore(ports, plan, (hopeless) => untilReady(ports, plan, options.timeoutMs, hopeless))
   // Not before the new pods are there: what goes may have protected the old ones.
   const removed = options.wait ? await prune(ports, plan.at, plan.surplus, options.timeoutMs) : leave(ports, plan)
   if (options.wait) await publishAccess(ports, plan)
@@ -72,10 +72,15 @@ export async function install(ports: Ports, plan: InstallPlan, options: InstallO
   }
 }
 
-async function untilReady(ports: Ports, plan: InstallPlan, timeoutMs: number): Promise<void> {
+async function untilReady(
+  ports: Ports,
+  plan: InstallPlan,
+  timeoutMs: number,
+  hopeless: () => Promise<void>,
+): Promise<void> {
   const deadline = ports.clock.now() + timeoutMs
   await ports.report.step('Wait for the registry and a proxy on every node', (note) =>
-    waitReady(ports, plan.at, ownGateways(plan), timeoutMs, note),
+    waitReady(ports, plan.at, ownGateways(plan), timeoutMs, note, hopeless),
   )
   if (plan.at.nodeGateway === true)
     await ports.report.step("Prove the nodes' gateways", () =>

@@ -1,6 +1,8 @@
 import { NODE_PROXY, nodeNamespace } from '../../domain/installation.ts'
 import type { Change } from '../../domain/plan.ts'
+import { isReady } from '../../domain/ready-pods.ts'
 import type { NodeProxy } from '../../domain/settings.ts'
+import { lacksIpv6 } from '../../domain/stack/envoy-filter.ts'
 import { nodeProxyOf } from '../../domain/stack/node-proxy.ts'
 import { STATE } from '../../domain/stack/stack.ts'
 import { clusterError, RegctlError } from '../../errors.ts'
@@ -18,11 +20,21 @@ const BACK_MS = 120_000
  * kind that serves. What the old kind needs is there still: it goes only after the new one is proven.
  * @throws cluster error NOT_SWITCHED
  */
-export async function orAsBefore(ports: Ports, plan: InstallPlan, run: () => Promise<void>): Promise<void> {
+export async function orAsBefore(
+  ports: Ports,
+  plan: InstallPlan,
+  run: (hopeless: () => Promise<void>) => Promise<void>,
+): Promise<void> {
   const turn = turnOf(plan)
-  if (turn === undefined) return run()
+  if (turn === undefined) return run(async () => {})
   try {
-    await run()
+    // A node is without pulls all the while, and what Envoy refused it refuses for ever.
+    await run(async () => {
+      if ((await refusals(ports, plan)).length > 0)
+        throw clusterError('PROXY_REFUSES', 'a new proxy does not take its configuration', {
+          suggestions: ['kubectl get envoyfilters -A', 'regctl doctor'],
+        })
+    })
   } catch (error) {
     if (!(error instanceof RegctlError) || ports.signal.aborted) throw error
     const refused = await refusals(ports, plan)
@@ -47,13 +59,15 @@ function turnOf({ changes }: InstallPlan): Turn | undefined {
 
 /** Envoy's own words for what a new proxy did not take; nobody else tells them. */
 async function refusals(ports: Ports, { at }: InstallPlan): Promise<readonly string[]> {
-  const pods = await nodeProxyPods(ports, at)
+  // One that serves may be of the old kind still.
+  const pods = (await nodeProxyPods(ports, at)).filter((pod) => !isReady(pod))
   const found = await Promise.all(
     pods.map(async (pod) => {
       try {
-        return (await proxyConfig(ports, pod, at.port)).rejected.map(
-          ({ listener, details }) => `node ${pod.spec?.nodeName} refused listener ${listener}: ${details}`,
-        )
+        const { rejected } = await proxyConfig(ports, pod, at.port)
+        return rejected
+          .filter((one) => !lacksIpv6(one))
+          .map(({ listener, details }) => `node ${pod.spec?.nodeName} refused listener ${listener}: ${details}`)
       } catch (error) {
         if (!(error instanceof RegctlError)) throw error
         return []

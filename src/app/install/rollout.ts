@@ -49,6 +49,7 @@ export const waitReady = (
   gateways: readonly OwnGateway[],
   timeoutMs: number,
   note: (text: string) => void,
+  hopeless?: () => Promise<void>,
 ): Promise<void> =>
   waitFor(
     ports,
@@ -60,7 +61,15 @@ export const waitReady = (
     ],
     timeoutMs,
     note,
+    { hopeless },
   )
+
+type Waiting = {
+  /** The command that waits longer. */
+  readonly again?: string
+  /** Asked once it takes longer than usual; throws where waiting is in vain. */
+  readonly hopeless?: (() => Promise<void>) | undefined
+}
 
 /**
  * Waits until all of it is ready.
@@ -72,7 +81,7 @@ export async function waitFor(
   watched: readonly Watched[],
   timeoutMs: number,
   note: (text: string) => void,
-  again = 'regctl up --timeout 10m',
+  { again = 'regctl up --timeout 10m', hopeless }: Waiting = {},
 ): Promise<void> {
   const started = ports.clock.now()
   const deadline = started + timeoutMs
@@ -80,6 +89,7 @@ export async function waitFor(
     const progress = await Promise.all(watched.map((one) => one(ports)))
     const text = progress.map((one) => one.text).join(', ')
     if (progress.every(({ done }) => done)) return note(text)
+    if (ports.clock.now() - started >= TELL_AFTER_MS) await hopeless?.()
     // What lasts is seldom a matter of waiting longer, so it is told before the deadline.
     const [first] = ports.clock.now() - started < TELL_AFTER_MS ? [] : await diagnose(ports, at)
     note(first === undefined ? text : `${text}; ${first.object}: ${first.why}`)
