@@ -1,6 +1,6 @@
 import type { Installation } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
-import { spellings } from '../tenant/spelling.ts'
+import { IMAGE_ID, spellings } from '../tenant/spelling.ts'
 import { ADDRESSES } from '../tenant/tenants.ts'
 import { podPolicies, quoted } from './pod-admission.ts'
 
@@ -30,6 +30,7 @@ export function imagePolicies(at: Installation, exempt: readonly string[]): read
     variables: [
       { name: 'before', expression: `oldObject == null ? [] : ${imagesOf(old)}` },
       { name: 'images', expression: `(${imagesOf(spec)}).filter(i, !(i in variables.before))` },
+      { name: 'ids', expression: `variables.images.filter(i, i.matches(${quoted(IMAGE_ID)}))` },
       { name: 'own', expression: `variables.images.filter(i, ${isOwn})` },
       {
         name: 'misspelled',
@@ -47,6 +48,11 @@ export function imagePolicies(at: Installation, exempt: readonly string[]): read
       },
     ],
     validations: [
+      {
+        expression: 'variables.ids.size() == 0',
+        message: 'an image is an image id, which starts what a node has cached, whoever pulled it: write a name',
+        messageExpression: `${first('ids')} + ' is an image id, which starts what a node has cached, whoever pulled it: write a name'`,
+      },
       {
         expression: 'variables.otherwise.size() == 0',
         message: `an image is no way to name the registry: write ${way}`,

@@ -14,9 +14,16 @@ const hostsOf = (spec: string): string =>
     .map((list) => `(has(${spec}.${list}) ? ${spec}.${list}.map(c, ${HOSTS}) : [])`)
     .join(' + ')
 
+/** The pod has no such thing, or had it before. */
+const newly = (spec: string, old: string, field: string): string => {
+  const has = (object: string) => `has(${object}.${field}) && ${object}.${field}`
+  return `!(${has(spec)}) || (oldObject != null && ${has(old)})`
+}
+
 /**
  * Names decide nothing where a pod can ask the node's port itself: on the node's network, or through the kubelet, which
- * asks for it what a probe or a hook says. Every namespace is bound, those made later too, but the ones that are named.
+ * asks for it what a probe or a hook says. Nor where it sees the node's processes, and with the proxy's uid what those
+ * have. Every namespace is bound, those made later too, but the ones that are named.
  */
 export function loopbackPolicies(at: Installation, exempt: readonly string[]): readonly KubeObject[] {
   return podPolicies(at, 'node-loopback', exempt, ({ spec, old }) => ({
@@ -33,8 +40,13 @@ export function loopbackPolicies(at: Installation, exempt: readonly string[]): r
     ],
     validations: [
       {
-        expression: `variables.exempt || !(has(${spec}.hostNetwork) && ${spec}.hostNetwork) || (oldObject != null && has(${old}.hostNetwork) && ${old}.hostNetwork)`,
+        expression: `variables.exempt || ${newly(spec, old, 'hostNetwork')}`,
         message: `hostNetwork reaches the node's loopback, and with it the images of every tenant at localhost:${at.port}; only exempt namespaces have it: regctl tenant list`,
+      },
+      {
+        expression: `variables.exempt || ${newly(spec, old, 'hostPID')}`,
+        message:
+          "hostPID opens the identity of the node's proxy to a pod with its uid, and with it the images of every tenant; only exempt namespaces have it: regctl tenant list",
       },
       {
         expression: 'variables.exempt || variables.hosts.size() == 0',

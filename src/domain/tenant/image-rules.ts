@@ -1,11 +1,12 @@
 import type { Installation } from '../installation.ts'
-import { spellings } from './spelling.ts'
+import { IMAGE_ID, spellings } from './spelling.ts'
 import { findTenant, isShared, type Tenants, tenantOf } from './tenants.ts'
 
 export type Place = { readonly namespace: string; readonly uid: string }
 
 /** What admission finds wrong with an image in a namespace; undefined where nothing is. */
 export function imageFault(at: Installation, state: Tenants, place: Place, image: string): string | undefined {
+  if (new RegExp(IMAGE_ID).test(image)) return idText(image)
   const { own, wellFormed } = spellings(at)
   if (!own.some((start) => image.startsWith(start)))
     return isOtherWay(at, state, image) ? otherWayText(at, image) : undefined
@@ -34,6 +35,9 @@ export function isOtherWay(at: Installation, { addresses }: Pick<Tenants, 'addre
   if (new RegExp(address).test(low) && !new RegExp(harmless).test(low)) return true
   return addresses.some((one) => low.startsWith(`${one}:`) || low.startsWith(`${one}/`))
 }
+
+const idText = (image: string): string =>
+  `image "${image}" is an image id, which starts what a node has cached, whoever pulled it: write a name`
 
 const otherWayText = (at: Installation, image: string): string =>
   `image "${image}" is no way to name the registry: write localhost:${at.port}/REPOSITORY`

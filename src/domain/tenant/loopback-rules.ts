@@ -8,12 +8,13 @@ export const PROBES = ['livenessProbe', 'readinessProbe', 'startupProbe'] as con
 export const HOOKS = ['postStart', 'preStop'] as const
 export const HANDLERS = ['httpGet', 'tcpSocket'] as const
 
-/** What would take a pod to its node's loopback, and with it to everything a node may read. */
+/** What would take a pod to its node's loopback, or to the identity that reads from there, and so to everything a node may read. */
 export function loopbackFaults(spec: V1PodSpec | undefined): readonly string[] {
   const containers = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])]
   const hosts = containers.flatMap(hostsOf).filter((host) => !new RegExp(HARMLESS_HOST).test(host))
   return [
     ...(spec?.hostNetwork === true ? ["hostNetwork reaches the node's loopback"] : []),
+    ...(spec?.hostPID === true ? ["hostPID opens the identity of the node's proxy"] : []),
     ...[...new Set(hosts)].map((host) => `"host" in a probe or hook is "${host}"`),
   ]
 }

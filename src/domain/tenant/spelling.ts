@@ -24,6 +24,9 @@ export const QUAD = `([1-9]|[1-9][0-9]|1[01][0-9]|12[0-689]|1[3-9][0-9]|2[0-4][0
 /** Global and local unicast addresses; ::1, ::, mapped and scoped ones are none of them. */
 const SIX = '\\[([23][0-9a-f]{3}|f[cd][0-9a-f]{2}):[0-9a-f:]*\\]'
 
+/** No name at all: a runtime takes it, and each of its first parts, for what it has in its cache, whoever pulled that. */
+export const IMAGE_ID = '^sha(256|384|512):'
+
 const literal = (text: string): string => text.replaceAll('.', '\\.')
 
 /** Everything by which a container runtime might come to the registry, whatever it makes of it. */

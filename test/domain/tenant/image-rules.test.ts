@@ -25,6 +25,12 @@ describe('ways to name the registry', () => {
   test.each(otherWays(SERVICE))('%s is none', (host) => expect(fault(`${host}/open/app:1`)).toMatch(/no way to name/))
   test.each(oddPaths('team-a'))('%s is none', (image) => expect(fault(image)).toMatch(/no way to name/))
   test.each(others)('%s is of another registry', (image) => expect(fault(image)).toBeUndefined())
+  test.each(['sha256:a15', `sha256:${'a'.repeat(64)}`, 'sha512:00'])('%s is an image id', (image) =>
+    expect(fault(image)).toMatch(/is an image id/),
+  )
+  test.each(['sha256', 'example.com/sha256:a15', 'team/sha256:1', 'sha256-tools:1'])('%s is a name', (image) =>
+    expect(fault(image)).toBeUndefined(),
+  )
   test.each(['localhost:5000', '127.0.0.1:5000'])('%s is one', (host) => {
     for (const image of ['open/app', 'free', 'free/a_b/c__d/e--f.g:v1.2', 'open@sha256:abcdef0123'])
       expect(fault(`${host}/${image}`)).toBeUndefined()

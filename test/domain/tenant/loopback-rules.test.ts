@@ -8,6 +8,8 @@ const get = (host?: string) => ({ httpGet: { port: 5000, ...(host === undefined 
 test.each<[string, V1PodSpec, number]>([
   ['nothing', { containers: [] }, 0],
   ['hostNetwork', { containers: [], hostNetwork: true }, 1],
+  ['hostPID', { containers: [], hostPID: true }, 1],
+  ['hostIPC', { containers: [], hostIPC: true }, 0],
   ['a probe of the pod itself', containing({ livenessProbe: get() }), 0],
   ['one of an empty host', containing({ livenessProbe: get('') }), 0],
   ['one of another machine', containing({ livenessProbe: get('10.1.2.3') }), 0],
