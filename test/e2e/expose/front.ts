@@ -1,5 +1,6 @@
 import { apply, namespace, ready, remove } from '../attacks/kit.ts'
 import { getJson } from '../clients.ts'
+import { type Certificate, secretOf } from './certificate.ts'
 
 /** A shared ingress gateway, as clusters have them: any host, with TLS and without, for VirtualServices of all namespaces. */
 export const FRONT = 'e2e-front'
@@ -11,12 +12,12 @@ const server = (number: number, protocol: string, more: object) => ({
   ...more,
 })
 
-/** `wildcard` is the Secret of its own certificate. */
-export async function startFront(wildcard: string): Promise<void> {
+export async function startFront(own: Certificate): Promise<void> {
   await remove('namespace', [FRONT])
   const metadata = (name: string, more: object = {}) => ({ namespace: FRONT, name, ...more })
   const rbac = 'rbac.authorization.k8s.io'
   await apply(namespace(FRONT, false))
+  await secretOf(FRONT, 'wildcard', own)
   await apply(
     {
       apiVersion: `${rbac}/v1`,
@@ -50,7 +51,10 @@ export async function startFront(wildcard: string): Promise<void> {
       metadata: metadata('main'),
       spec: {
         selector: labels,
-        servers: [server(443, 'HTTPS', { tls: { mode: 'SIMPLE', credentialName: wildcard } }), server(80, 'HTTP', {})],
+        servers: [
+          server(443, 'HTTPS', { tls: { mode: 'SIMPLE', credentialName: 'wildcard' } }),
+          server(80, 'HTTP', {}),
+        ],
       },
     },
     {

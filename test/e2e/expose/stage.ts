@@ -1,6 +1,7 @@
 import { apply, inside, REGISTRY } from '../attacks/kit.ts'
 import { builder, getJson } from '../clients.ts'
 import { run } from '../cluster.ts'
+import { craneScript } from '../matrix/workstation.ts'
 
 export const EXPOSE = `${REGISTRY}-expose`
 
@@ -23,8 +24,9 @@ export async function nodePort(): Promise<number> {
 /** An image that container engines can unpack, pushed by the builder of the story; gives its digest. */
 export async function pushImage(repository: string): Promise<string> {
   const image = `localhost:5000/${repository}:1`
-  const script = `cd $(mktemp -d) && echo ${repository} >file && tar -cf layer.tar file
-crane append --oci-empty-base --platform linux/amd64 -f layer.tar -t ${image} >/dev/null 2>&1 && crane digest ${image}`
+  const script = `set -e; cd $(mktemp -d); echo ${repository} >file; tar -cf layer.tar file
+{ ${craneScript('layer.tar', image)}; } >/dev/null 2>&1
+crane digest ${image}`
   const { stdout, stderr, exitCode } = await inside(builder.namespace, builder.name, script)
   if (exitCode !== 0) throw new Error(`push of ${image}: ${stderr}`)
   return stdout.trim()
