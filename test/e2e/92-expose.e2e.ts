@@ -286,8 +286,8 @@ describe('somebody else', () => {
       },
     })
     try {
-      const pod = await kubectlOk(['get', 'pods', '-n', EXPOSE, '-o', 'jsonpath={.items[0].status.podIP}'])
-      const ask = (repository: string) => ({ ...manifest(repository, '1', `http://${pod}:8081`) })
+      const address = await kubectlOk(['get', 'pods', '-n', EXPOSE, '-o', 'jsonpath={.items[0].status.podIP}'])
+      const ask = (repository: string) => ({ ...manifest(repository, '1', `http://${address}:8081`) })
       await eventually(async () => {
         expect(await codes(stranger, { exposed: ask('example/public'), secret: ask('example/secret') })).toEqual({
           exposed: 200,

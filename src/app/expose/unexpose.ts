@@ -1,3 +1,4 @@
+import { type Installation, servingPorts } from '../../domain/installation.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { type Exposure, exposureName } from '../../domain/policy/exposure.ts'
 import { narrowedExpectations } from '../../domain/policy/exposure-expectation.ts'
@@ -43,6 +44,7 @@ export async function unexpose(
     ]
   }
   const left = withExposures(installed, await readExposures(kube, at))
+  if (before.way === 'istio' && servingPorts(left).length === 1) await warnDevelopers(ports, at)
   const provenIn = await report.step("Prove the refusal in the registry's proxy", () =>
     prove(
       ports,
@@ -52,6 +54,12 @@ export async function unexpose(
     ),
   )
   return { unexposed: before, removed, provenIn }
+}
+
+async function warnDevelopers({ kube, report }: Ports, at: Installation): Promise<void> {
+  const names = (await readGrants(kube, at)).flatMap(({ developer }) => developer ?? [])
+  if (names.length === 0) return
+  report.warn(`The grants of ${[...new Set(names)].join(', ')} lead nowhere any more; regctl revoke ends them`)
 }
 
 const removePolicy = ({ kube }: Ports, namespace: string, host: string): Promise<boolean> =>

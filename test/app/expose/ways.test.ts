@@ -150,6 +150,7 @@ describe('by the mesh', () => {
     expect([ports(cluster), await problems(cluster)]).toEqual([[5000, 5443], []])
     await unexpose(cluster.ports, 'kube-registry', HOST, { timeoutMs: 30_000 })
     expect([ports(cluster), await problems(cluster)]).toEqual([[5000], []])
+    expect(cluster.report.warnings).toContainEqual(expect.stringContaining('grants of user:ada lead nowhere'))
     expect(made(cluster, 'DestinationRule').map(({ metadata }) => metadata.name)).toEqual(['kube-registry'])
   })
 
