@@ -222,7 +222,17 @@ export async function gatewayForward(
     ...['get', 'pods', '-n', namespace, '-l', 'app=registry-ingress', '--field-selector=status.phase=Running'],
     ...['-o', 'jsonpath={.items[?(@.status.containerStatuses[0].ready==true)].metadata.name}', ...flags],
   ])
-  const argv = ['port-forward', '-n', namespace, `pod/${name.split(' ')[0]}`, ':15443', ...flags]
+  return forwardTo(namespace, `pod/${name.split(' ')[0]}`, 15_443, ...flags)
+}
+
+/** A port of this machine that leads to a pod's, or to that of one behind a Service. */
+export async function forwardTo(
+  namespace: string,
+  target: string,
+  to: number,
+  ...flags: readonly string[]
+): Promise<AsyncDisposable & { readonly port: number }> {
+  const argv = ['port-forward', '-n', namespace, target, `:${to}`, ...flags]
   const child = spawn('kubectl', argv, { stdio: ['ignore', 'pipe', 'inherit'] })
   const port = await new Promise<number>((resolve, reject) => {
     child.on('exit', (code) => reject(new Error(`kubectl port-forward ended with ${code}`)))
