@@ -90,6 +90,9 @@ function isPrincipal(id: Json, request: Request): boolean {
   if ('header' in id) return headerMatches(id.header as Json, request)
   if ('url_path' in id) return matches((id.url_path as Json).path as Json, request.path)
   if ('metadata' in id) return claimMatches(id.metadata as Json, request)
+  // Its successor, which also knows metadata of the route.
+  if ('sourced_metadata' in id && (id.sourced_metadata as Json).metadata_source !== 'ROUTE')
+    return claimMatches((id.sourced_metadata as Json).metadata_matcher as Json, request)
   throw new UnknownMatcher(id)
 }
 

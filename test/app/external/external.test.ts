@@ -5,6 +5,7 @@ import { type ExternalSelection, revokeExternal } from '../../../src/app/externa
 import { settleExternal } from '../../../src/app/external/settle.ts'
 import { settleFences } from '../../../src/app/grant/grants.ts'
 import { status } from '../../../src/app/inspect/status.ts'
+import { uninstall } from '../../../src/app/install/uninstall.ts'
 import { type ExternalGrant, externalKey } from '../../../src/domain/external/grant.ts'
 import type { Keys } from '../../../src/domain/external/keys.ts'
 import { revokeExternalCommand } from '../../../src/domain/external/revoke-command.ts'
@@ -223,6 +224,12 @@ describe('an installation', () => {
       cluster.store.remove({ ...FENCE, name: metadata.name })
     await up(cluster)
     expect(leftovers(cluster)).toHaveLength(3)
+  })
+
+  test('takes all of it along', async () => {
+    const cluster = await granted(external('team'))
+    await uninstall(cluster.ports, 'kube-registry', { deleteData: true, timeoutMs: 60_000 })
+    expect([await held(cluster), leftovers(cluster)]).toEqual([[], []])
   })
 
   test('tells of grants without a way in, and of keys that are not there', async () => {

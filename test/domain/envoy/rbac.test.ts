@@ -118,6 +118,11 @@ describe('claims of a token', () => {
     ['a claim that is not there', claimed('azp', either('x')), false],
     ['not', { not_id: claimed('sub', either('else')) }, true],
     ['inverted', claimed('iss', text('https://issuer'), { invert: true }), false],
+    [
+      'by the newer form',
+      { sourced_metadata: { metadata_matcher: claimed('iss', text('https://issuer')).metadata } },
+      true,
+    ],
   ])('%s', (_, principal, expected) => expect(has(principal, claims)).toBe(expected))
 
   test('without a token there are none', () => {
@@ -132,6 +137,7 @@ describe('claims of a token', () => {
     ],
     ['a claim in a claim', claimed('a', text('b'), { path: [{ key: 'payload' }, { key: 'a' }, { key: 'b' }] })],
     ['a number', claimed('iss', { double_match: { exact: 1 } })],
+    ['metadata of the route', { sourced_metadata: { metadata_source: 'ROUTE', metadata_matcher: {} } }],
   ])('%s is not judged', (_, principal) => expect(() => has(principal, claims)).toThrow(UnknownMatcher))
 })
 
