@@ -47,7 +47,7 @@ export async function grantExternal(
     await settleExternal(kube, at, [wanted.issuer], { opening: true, given: options.keys }).catch(undo)
   })
   const provenIn = await report.step("Prove them in the registry's proxy", () =>
-    proveExternal(ports, at, trustDomain, [], options.timeoutMs).catch(undo),
+    proveExternal(ports, at, trustDomain, [wanted.subject], [], options.timeoutMs).catch(undo),
   )
   const keys = options.keys ?? keysBefore ?? {}
   const isOther = keysBefore !== undefined && JSON.stringify(keysBefore) !== JSON.stringify(keys)

@@ -12,18 +12,22 @@ import { prove } from '../grant/prove.ts'
 import { entranceIn } from './entrance.ts'
 import { readExternalGrants, readIssuers, wantedIssuers } from './grants.ts'
 
-/** Waits until every Ready registry proxy gives tokens what the grants give now, and nothing that was revoked. */
+/**
+ * Waits until every Ready registry proxy gives tokens what the grants give now, and nothing that was revoked.
+ * @param subjects whose grants are asked for; no other one's change what these may do
+ */
 export async function proveExternal(
   ports: Ports,
   at: Installation,
   trustDomain: string,
+  subjects: readonly string[],
   revoked: readonly ExternalGrant[],
   timeoutMs: number,
 ): Promise<number> {
   const { kube } = ports
   const wanted = async () => {
     const entrance = entranceIn(at, await readExposures(kube, at))
-    const now = await readExternalGrants(kube, at)
+    const now = (await readExternalGrants(kube, at)).filter(({ subject }) => subjects.includes(subject))
     // Without a way in the gateway is a stranger like any other.
     if (entrance === undefined) return []
     return [

@@ -26,6 +26,9 @@ export async function externalState(
       `${first.subject}${grants.length === 1 ? '' : ` and ${grants.length - 1} more`} may push from outside, but there is no host to do it by`,
       `regctl expose HOST --tls SECRET, or ${revokeExternalCommand(first)}`,
     )
-  else if (template !== undefined) await problems.asked(() => proveExternal(ports, at, trustDomainOf(template), [], 0))
+  else if (template !== undefined) {
+    const subjects = grants.map(({ subject }) => subject)
+    await problems.asked(() => proveExternal(ports, at, trustDomainOf(template), subjects, [], 0))
+  }
   return grants
 }

@@ -127,6 +127,15 @@ describe.each(Object.entries(SETS))('%s', (_, grants) => {
     expect(wrong).toEqual([])
   })
 
+  test("nor at the developers' port", () => {
+    for (const principal of Object.values(PRINCIPALS))
+      for (const claims of TOKENS)
+        for (const method of ['GET', 'POST', 'PUT']) {
+          const request = { principal, host: 'registry.example', path: '/v2/team/manifests/1', method, port: 5443 }
+          expect(decide(filters, claims === undefined ? request : { ...request, claims }).allowed).toBe(false)
+        }
+  })
+
   test('no mount, spelled however, from outside; builders keep theirs', () => {
     const post = { host: 'registry.example', path: '/v2/team/blobs/uploads/', method: 'POST', port: 5000 }
     const claims = { iss: GITHUB, sub: MAIN, aud: 'registry' }
