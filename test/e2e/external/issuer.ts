@@ -21,12 +21,12 @@ export class Issuer {
     })
   }
 
-  /** Good for a minute, unless the claims say otherwise. */
-  token(subject: string, audience: string, more: Claims = {}, signedBy: Issuer | undefined = this): string {
+  /** Good for a minute, unless the claims say otherwise. Signed by nobody with `null`. */
+  token(subject: string, audience: string, more: Claims = {}, signedBy: Issuer | null = this): string {
     const now = Math.floor(Date.now() / 1000)
     const claims = { iss: this.name, sub: subject, aud: audience, iat: now, nbf: now - 5, exp: now + 60, ...more }
-    const text = `${part({ alg: signedBy === undefined ? 'none' : 'RS256', kid: 'one', typ: 'JWT' })}.${part(claims)}`
-    if (signedBy === undefined) return `${text}.`
+    const text = `${part({ alg: signedBy === null ? 'none' : 'RS256', kid: 'one', typ: 'JWT' })}.${part(claims)}`
+    if (signedBy === null) return `${text}.`
     return `${text}.${sign('sha256', Buffer.from(text), signedBy.#key).toString('base64url')}`
   }
 }
