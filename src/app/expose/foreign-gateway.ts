@@ -6,7 +6,7 @@ import type { Grant } from '../../domain/policy/grant.ts'
 import { principalOf } from '../../domain/policy/identity.ts'
 import { EXPOSE_PORT } from '../../domain/stack/exposure.ts'
 import { principalsOfPods, selectorOf, tlsPort } from '../../domain/stack/foreign-gateway.ts'
-import { namespacesOf } from '../../domain/stack/stack.ts'
+import { isOwnNamespace } from '../../domain/stack/stack.ts'
 import { conflictError, preconditionError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { readGrants } from '../grant/grants.ts'
@@ -27,6 +27,7 @@ export async function sharedExposure(
 ): Promise<Pick<Exposure, 'principals' | 'port' | 'selector'>> {
   const object = await requireGateway(ports.kube, at, gateway)
   const pods = await podsBehind(ports.kube, object)
+  refuseOwnPods(at, gateway, pods)
   const principals = principalsOfPods(pods)
   if (principals.length === 0)
     throw preconditionError('GATEWAY_WITHOUT_PODS', `no running pod fits the selector of Gateway ${gateway}`, {
@@ -46,13 +47,22 @@ export async function sharedExposure(
   return { principals, port: EXPOSE_PORT, selector: selectorOf(object) }
 }
 
+/** A team's Gateway may be at one of ours, by which its identity would reach the registry. */
+function refuseOwnPods(at: Installation, gateway: string, pods: readonly V1Pod[]): void {
+  const own = homesOf(pods).filter((home) => isOwnNamespace(at, home))
+  if (own.length === 0) return
+  throw conflictError('OWN_GATEWAY', `the pods of Gateway ${gateway} are regctl's own (namespace ${own.join(', ')})`, {
+    suggestions: ['leave --gateway out, and add --tls SECRET'],
+  })
+}
+
 export const homesOf = (pods: readonly V1Pod[]): readonly string[] => [
   ...new Set(pods.map(({ metadata }) => metadata?.namespace ?? '')),
 ]
 
 async function requireGateway(kube: Kube, at: Installation, gateway: string): Promise<KubeObject> {
   const [namespace = '', name = ''] = gateway.split('/')
-  if (namespacesOf(at).includes(namespace))
+  if (isOwnNamespace(at, namespace))
     throw conflictError('OWN_GATEWAY', `Gateway ${gateway} is regctl's own`, {
       suggestions: ['leave --gateway out, and add --tls SECRET'],
     })
@@ -62,7 +72,7 @@ async function requireGateway(kube: Kube, at: Installation, gateway: string): Pr
     throw preconditionError('NO_GATEWAY', `Gateway ${gateway} does not exist`, {
       suggestions: [
         ...others
-          .filter(({ metadata }) => !namespacesOf(at).includes(metadata.namespace ?? ''))
+          .filter(({ metadata }) => !isOwnNamespace(at, metadata.namespace ?? ''))
           .map(({ metadata }) => `--gateway ${metadata.namespace}/${metadata.name}`),
         'leave --gateway out, for one of its own',
       ],

@@ -101,6 +101,14 @@ describe("somebody else's gateway", () => {
   test.each<[string, string, number, (cluster: FakeCluster) => void, object]>([
     ['that is not there', 'NO_GATEWAY', 3, () => {}, { gateway: 'front/none' }],
     ['of ours', 'OWN_GATEWAY', 4, () => {}, { gateway: `${HOME}/any` }],
+    [
+      'at an open port of ours',
+      'OWN_GATEWAY',
+      4,
+      ({ store }) =>
+        store.put({ ...frontPod('x'), metadata: { ...frontPod('x').metadata, namespace: 'kube-registry-ports-web' } }),
+      {},
+    ],
     ['without selector', 'GATEWAY_OF_ALL', 4, ({ store }) => store.put(gateway([server({})], {})), {}],
     [
       'without pods',

@@ -157,7 +157,8 @@ describe('what stands against it', () => {
 describe('refused', () => {
   test('the registry’s own namespaces, and one that does not exist', async () => {
     const cluster = await withNamespaces('a')
-    expect(await refusal(add(cluster, 'kube-registry'))).toMatchObject({ code: 'OWN_NAMESPACE' })
+    for (const name of ['kube-registry', 'kube-registry-ports-web'])
+      expect(await refusal(add(cluster, name))).toMatchObject({ code: 'OWN_NAMESPACE' })
     expect(await refusal(add(cluster, 'a nowhere'))).toMatchObject({ code: 'NO_NAMESPACE' })
     expect(left(cluster)).toEqual([])
   })
