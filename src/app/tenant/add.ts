@@ -1,7 +1,7 @@
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { type Grant, grantKey, grantPolicy } from '../../domain/policy/grant.ts'
-import { namespacesOf } from '../../domain/stack/stack.ts'
+import { isOwnNamespace } from '../../domain/stack/stack.ts'
 import {
   findTenant,
   privateOnes,
@@ -118,7 +118,7 @@ async function placesOf(ports: Ports, at: Installation, wanted: TenantsWanted): 
     )
   return Promise.all(
     wanted.namespaces.map(async (name) => {
-      if (namespacesOf(at).includes(name))
+      if (isOwnNamespace(at, name))
         throw conflictError('OWN_NAMESPACE', `namespace "${name}" is the registry's own, and no tenant`, {
           suggestions: ['kubectl create namespace TEAM, and regctl tenant add TEAM'],
         })
