@@ -2,6 +2,7 @@ import { RegctlCommand } from '../command.ts'
 import type { ExternalGrant } from '../domain/external/grant.ts'
 import type { Exposure } from '../domain/policy/exposure.ts'
 import type { Grant } from '../domain/policy/grant.ts'
+import { privateOnes } from '../domain/tenant/tenants.ts'
 
 type GrantsResult = {
   readonly grants: readonly Grant[]
@@ -26,6 +27,7 @@ export default class Grants extends RegctlCommand {
       { repositoriesText, wayText },
       { readExternalGrants },
       { externalTable },
+      { readTenants },
     ] = await Promise.all([
       import('../app/grant/grants.ts'),
       import('../app/expose/exposures.ts'),
@@ -35,6 +37,7 @@ export default class Grants extends RegctlCommand {
       import('../ui/expose-text.ts'),
       import('../app/external/grants.ts'),
       import('../ui/external-text.ts'),
+      import('../app/tenant/state.ts'),
     ])
     const { at } = await requireInstalled(ports.kube, flags.namespace)
     const grants = [...(await readGrants(ports.kube, at))].sort((a, b) =>
@@ -51,6 +54,9 @@ export default class Grants extends RegctlCommand {
         ? 'No grants. Next: regctl grant NAMESPACE REPOSITORY'
         : table(['NAMESPACE', 'SERVICE ACCOUNT', 'REPOSITORY', 'ACCESS'], rows),
     )
+    const apart = privateOnes(await readTenants(ports.kube, at)).map((tenant) => tenant.namespace)
+    if (apart.length > 0)
+      this.log(`Writers read everything but what is private: ${apart.join(', ')} (regctl tenant list).`)
     const exposures = await readExposures(ports.kube, at)
     if (exposures.length > 0)
       this.log(

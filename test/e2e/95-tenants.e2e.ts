@@ -18,7 +18,8 @@ import {
 import { eventually, kubectl, kubectlOk, labOnly, onNode, regctl, regctlOk } from './cluster.ts'
 import { images, upFlags } from './images.ts'
 import { build } from './kaniko.ts'
-import { container, makers, places, podOf, said, tried } from './tenants/kit.ts'
+import { broken, container, makers, places, podOf, said, tried } from './tenants/kit.ts'
+import { harmless, reaching } from './tenants/loopback.ts'
 import { commandsOf } from './tenants/page.ts'
 import { oddPaths, others, otherWays } from './tenants/spellings.ts'
 
@@ -177,33 +178,11 @@ describe('admission', () => {
   })
 
   test("the node's loopback is for nobody but exempt namespaces", async () => {
-    const probed = (more: object) => ({ containers: [container(images.toolbox, more as Record<string, unknown>)] })
-    const get = (target: string) => ({ httpGet: { host: target, port: 5000, path: '/v2/' } })
-    const refused = [
-      { hostNetwork: true, containers: [container(images.toolbox)] },
-      probed({ livenessProbe: get('127.0.0.1') }),
-      probed({ readinessProbe: get('localhost') }),
-      probed({ startupProbe: get('LOCALHOST.') }),
-      probed({ livenessProbe: { tcpSocket: { host: '127.1', port: 5000 } } }),
-      probed({ lifecycle: { postStart: get('[::1]') } }),
-      probed({ lifecycle: { preStop: get('2130706433') } }),
-      probed({ lifecycle: { preStop: { tcpSocket: { host: '0.0.0.0', port: 5000 } } } }),
-      probed({ livenessProbe: get('loopback.example.com') }),
-      {
-        initContainers: [container(images.toolbox, { name: 'i', restartPolicy: 'Always', startupProbe: get('127.9') })],
-        containers: [container(images.toolbox)],
-      },
-    ]
-    const answers = await said(X, refused)
+    const answers = await said(X, reaching)
     expect(answers.filter((answer) => !/hostNetwork reaches|"host" in a probe/.test(answer ?? ''))).toEqual([])
-    const fine = [
-      probed({ livenessProbe: { httpGet: { port: 80 } } }),
-      probed({ livenessProbe: get('10.0.0.5') }),
-      probed({ livenessProbe: { exec: { command: ['true'] } }, lifecycle: { preStop: { sleep: { seconds: 1 } } } }),
-    ]
-    expect(await said(X, fine)).toEqual(fine.map(() => undefined))
-    expect(await said(HOSTS, refused)).toEqual(refused.map(() => undefined))
-    expect(await said('kube-system', refused)).toEqual(refused.map(() => undefined))
+    expect(await said(X, harmless)).toEqual(harmless.map(() => undefined))
+    expect(await said(HOSTS, reaching)).toEqual(reaching.map(() => undefined))
+    expect(await said('kube-system', reaching)).toEqual(reaching.map(() => undefined))
     const port = { containers: [container(images.toolbox, { ports: [{ containerPort: 80, hostPort: 5000 }] })] }
     expect((await said(X, [port]))[0]).toContain('host port 5000 belongs to')
   })
@@ -405,41 +384,4 @@ async function leftovers(): Promise<readonly string[]> {
     'configmaps,authorizationpolicies,envoyfilters,validatingadmissionpolicies,validatingadmissionpolicybindings'
   const found = await kubectlOk(['get', kinds, '-A', '-l', 'regctl.dev/tenant', '-o', 'name'])
   return found.split('\n').filter((line) => line !== '')
-}
-
-/** Envoy refuses the whole listener for the regular expression. */
-const broken = {
-  apiVersion: 'networking.istio.io/v1alpha3',
-  kind: 'EnvoyFilter',
-  metadata: { name: 'e2e-broken', namespace: REGISTRY },
-  spec: {
-    workloadSelector: { labels: { app: 'kube-registry' } },
-    configPatches: [
-      {
-        applyTo: 'HTTP_FILTER',
-        match: {
-          context: 'SIDECAR_INBOUND',
-          listener: { filterChain: { filter: { name: 'envoy.filters.network.http_connection_manager' } } },
-        },
-        patch: {
-          operation: 'INSERT_FIRST',
-          value: {
-            name: 'broken',
-            typed_config: {
-              '@type': 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC',
-              rules: {
-                action: 'DENY',
-                policies: {
-                  bad: {
-                    principals: [{ any: true }],
-                    permissions: [{ header: { name: ':path', string_match: { safe_regex: { regex: '(' } } } }],
-                  },
-                },
-              },
-            },
-          },
-        },
-      },
-    ],
-  },
 }

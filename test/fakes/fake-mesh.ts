@@ -79,7 +79,7 @@ export class FakeMesh {
     return this.#store
       .list(FILTER)
       .filter(({ metadata }) => metadata.namespace === 'kube-registry')
-      .flatMap(({ spec }) => (spec as { readonly configPatches: readonly Patch[] }).configPatches)
+      .flatMap(({ spec }) => (spec as { readonly configPatches?: readonly Patch[] } | undefined)?.configPatches ?? [])
       .flatMap(({ patch: { value } }) =>
         value.typed_config?.['@type'] === RBAC ? [value.typed_config.rules as RbacFilter] : [],
       )

@@ -9,6 +9,7 @@ import { findIstiods } from '../cluster/mesh.ts'
 import { useOf, useText } from '../grant/dedicated.ts'
 import { planInstall } from '../install/install-plan.ts'
 import { preflight, withRights } from '../install/preflight.ts'
+import { listTenants } from '../tenant/list.ts'
 import { foreignReach, longestCertificate, podAccess } from './reach.ts'
 import { status } from './status.ts'
 
@@ -55,6 +56,7 @@ export async function doctor(ports: Ports, namespace: string): Promise<readonly 
   return [
     ...findings,
     ...(await accountFindings(ports, state.grants)),
+    ...(await tenantFindings(ports, namespace)),
     ...(await exposure(ports, installed.at, [
       ...(state.exposures.some(isOnOwnGateway) ? [exposeNamespace(installed.at)] : []),
       ...state.grants.map((grant) => grant.namespace),
@@ -74,6 +76,15 @@ async function guarded<T>(findings: Finding[], run: () => Promise<T>): Promise<T
     })
     return undefined
   }
+}
+
+/** From whom nothing is private, which an administrator should know by name. */
+async function tenantFindings(ports: Ports, namespace: string): Promise<readonly Finding[]> {
+  const { tenants, exempt } = await listTenants(ports, namespace)
+  if (!tenants.some((tenant) => tenant.private)) return []
+  return [
+    { level: 'note', what: `images of private tenants are open to whoever may make pods in ${exempt.join(', ')}` },
+  ]
 }
 
 /** A grant makes sure that a developer's account is nobody else's; what came later shows here. */

@@ -134,7 +134,11 @@ describe('the rest of regctl', () => {
       'kube-registry-node',
       'kube-registry-ingress',
     ])
-    expect((await doctor(cluster.ports, 'kube-registry')).filter(({ level }) => level === 'problem')).toEqual([])
+    const findings = await doctor(cluster.ports, 'kube-registry')
+    expect(findings.filter(({ level }) => level === 'problem')).toEqual([])
+    expect(findings.map(({ what }) => what)).toContainEqual(
+      expect.stringMatching(/open to whoever may make pods in kube-system, istio-system,/),
+    )
     cluster.store.remove({ apiVersion: 'v1', kind: 'Namespace', name: 'a' })
     const gone = await status(cluster.ports, 'kube-registry')
     expect(gone.problems.map(({ what }) => what)).toContain('the namespace of tenant a is gone')
