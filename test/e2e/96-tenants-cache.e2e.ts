@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { apply, pod, remove } from './attacks/kit.ts'
+import { apply, pod, ready, remove } from './attacks/kit.ts'
 import { type Client, clients, ensureNamespaces, getJson, someNodes } from './clients.ts'
 import { eventually, kubectl, kubectlOk, labOnly, regctl, regctlOk } from './cluster.ts'
 import { upFlags } from './images.ts'
@@ -58,8 +58,9 @@ beforeAll(async () => {
   await clients(pod(OWNER, builder.name))
   image = await pushRunnable(builder, `${OWNER}/app`, '1')
   await remove('pod', [builder.name], '-n', OWNER, '--wait=false')
-  await apply(cached(OWNER, 'pulls', `localhost:5000/${OWNER}/app:1`, 'Always'))
-  await kubectlOk(['wait', '-n', OWNER, '--for=condition=Ready', '--timeout=60s', 'pod/pulls'])
+  const both = ['localhost', '127.0.0.1'].map((host) => `${host}:5000/${OWNER}/app:1`)
+  await apply(...both.map((reference, index) => cached(OWNER, `pulls-${index}`, reference, 'Always')))
+  await ready(OWNER, 'pulls-0', 'pulls-1')
 }, 120_000)
 
 afterAll(async () => {
