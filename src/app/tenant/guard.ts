@@ -6,6 +6,21 @@ import type { Kube } from '../../ports.ts'
 import { readTenants } from './state.ts'
 
 /**
+ * What is private to a namespace is nobody's from outside.
+ * @throws conflict error (exit 4) TENANT_REPOSITORY
+ */
+export async function checkPrivate(kube: Kube, at: Installation, repository: string): Promise<void> {
+  const tenant = findTenant(await readTenants(kube, at), tenantOf(repository))
+  if (tenant?.private !== true) return
+  throw conflictError('TENANT_REPOSITORY', `repository "${repository}" is private to tenant ${tenant.namespace}`, {
+    suggestions: [
+      `regctl tenant add ${tenant.namespace} --no-private, to open it`,
+      'or grant a repository outside of it',
+    ],
+  })
+}
+
+/**
  * A tenant's repositories are no one else's to be granted. What was granted before and accepted stays.
  * @throws conflict error (exit 4) TENANT_REPOSITORY
  */

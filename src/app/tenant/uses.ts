@@ -1,4 +1,6 @@
 import type { V1Pod, V1Service } from '@kubernetes/client-node'
+import { externalKey } from '../../domain/external/grant.ts'
+import { revokeExternalCommand } from '../../domain/external/revoke-command.ts'
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import { grantKey } from '../../domain/policy/grant.ts'
@@ -9,6 +11,7 @@ import { isForeign, isShared, type Tenants, tenantOf } from '../../domain/tenant
 import type { Kube } from '../../ports.ts'
 import { meshNamespace } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
+import { readExternalGrants } from '../external/grants.ts'
 import { readGrants } from '../grant/grants.ts'
 import { revokeCommand } from '../grant/revoke.ts'
 
@@ -37,7 +40,21 @@ export type Coming = {
 
 export async function foreignUses(kube: Kube, at: Installation, coming: Coming): Promise<readonly Use[]> {
   const pods = coming.privates.length === 0 ? [] : await podUses(kube, at, coming)
-  return [...(await grantUses(kube, at, coming)), ...pods]
+  return [...(await grantUses(kube, at, coming)), ...(await externalUses(kube, at, coming)), ...pods]
+}
+
+/** Those outside who push there. What is private they no longer may, accepted or not: they come by the exposing gateway. */
+async function externalUses(kube: Kube, at: Installation, { tenants }: Coming): Promise<readonly Use[]> {
+  return (await readExternalGrants(kube, at))
+    .filter(({ repository }) => tenants.includes(tenantOf(repository)))
+    .map((grant) => ({
+      kind: 'grant',
+      namespace: '',
+      object: externalKey(grant),
+      why: `${grant.subject} may push ${grant.repository} from outside`,
+      fix: revokeExternalCommand(grant),
+      exempts: false,
+    }))
 }
 
 async function grantUses(kube: Kube, at: Installation, { state, tenants, privates }: Coming): Promise<readonly Use[]> {
