@@ -3,10 +3,13 @@ import { grant } from '../../../src/app/grant/grant.ts'
 import { status } from '../../../src/app/inspect/status.ts'
 import { planInstall } from '../../../src/app/install/install-plan.ts'
 import { uninstall } from '../../../src/app/install/uninstall.ts'
+import { changeSets } from '../../../src/app/open-ports/ledger.ts'
 import { checkRequest } from '../../../src/app/open-ports/open.ts'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
+import { withoutPort } from '../../../src/domain/open-ports/port-set.ts'
 import { openPortText } from '../../../src/ui/open-port-text.ts'
 import { portsText } from '../../../src/ui/ports-text.ts'
+import { at } from '../../domain/at.ts'
 import { documentsIn } from '../../domain/open-ports/documents-in.ts'
 import {
   clusterObject,
@@ -269,6 +272,21 @@ describe('close-port', () => {
     // It is found again.
     await open(made, { port: 443, name: 'web' })
     expect((await list(made)).ports[0]?.gateways).toHaveLength(1)
+  })
+
+  test('beside another one that takes the last port leaves nothing', async () => {
+    const made = await cluster()
+    probing(made)
+    await open(made, { port: 443, name: 'web' })
+    await open(made, { port: 80, name: 'web' })
+    let done = false
+    made.kube.turn = async ({ verb, what }) => {
+      if (done || verb !== 'apply' || !what.includes('DaemonSet')) return
+      done = true
+      await changeSets(made.kube, at, (sets) => withoutPort(sets, 443))
+    }
+    expect(await close(made, 80)).toEqual({ port: 80, name: 'web', changed: true, foreign: [] })
+    expect(names(made, 'v1', 'Namespace')).not.toContain(HOME)
   })
 
   test('goes on where an interrupted one stopped', async () => {
