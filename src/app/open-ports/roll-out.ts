@@ -65,7 +65,7 @@ async function untilUsable(
   }
 }
 
-/** Ending, or gone in this moment though the set is open. */
+/** It takes nothing new until it is gone. */
 async function isEnding({ kube }: Ports, at: Installation, name: string): Promise<boolean> {
   const namespace = await kube.get(namespaceRef(portNamespace(at, name)))
   return namespace?.metadata.deletionTimestamp !== undefined

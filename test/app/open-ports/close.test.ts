@@ -46,6 +46,24 @@ describe('close-port', () => {
     expect(names(made, 'v1', 'Namespace')).not.toContain(HOME)
   })
 
+  test('does not wait for the namespace, but who opens it again does', async () => {
+    let lingering = true
+    const made = await cluster({
+      finalized: ({ kind, metadata }) => kind === 'Namespace' && metadata.name === HOME && lingering,
+    })
+    probing(made)
+    await open(made, { port: 443, name: 'web' })
+    await close(made, 443)
+    expect(names(made, 'v1', 'Namespace')).toContain(HOME)
+    made.clock.after(2000, () => {
+      lingering = false
+      made.store.remove({ apiVersion: 'v1', kind: 'Namespace', name: HOME })
+    })
+    await open(made, { port: 443, name: 'web' })
+    expect(hostPorts(made, 'web')).toEqual([443])
+    expect(made.report.notes).toContain('its namespace is still being deleted')
+  })
+
   test('goes on where an interrupted one stopped', async () => {
     const made = await cluster()
     probing(made)
