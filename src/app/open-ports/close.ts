@@ -3,12 +3,11 @@ import { describeRef } from '../../domain/kube-object.ts'
 import { isPortNamespace, PORT_SET_LABEL, portNamespace, setOf } from '../../domain/open-ports/place.ts'
 import { setWith, withoutPort } from '../../domain/open-ports/port-set.ts'
 import { setRefs } from '../../domain/open-ports/set-objects.ts'
-import { clusterError } from '../../errors.ts'
+import { clusterError, RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
 import { isOurs } from '../cluster/ownership.ts'
 import { portPods } from '../cluster/proxy.ts'
-import { namespaceRef } from '../grant/grants.ts'
 import { foreignObjects } from '../install/uninstall.ts'
 import { changeSets, readSets } from './ledger.ts'
 import { making } from './making.ts'
@@ -38,15 +37,27 @@ export async function closePort(
   // An earlier run that was interrupted may have left what is on no list any more.
   const names = holder === undefined ? await unlisted(ports, at) : [holder.name]
   const foreign: string[] = []
-  for (const name of names) {
-    const isOpen = (await readSets(kube, at)).some((set) => set.name === name)
-    await report.step(`Close port ${port}`, async (note) => {
-      if (isOpen) await rollOut(ports, at, name, settings.revision, timeoutMs, note)
-      else
-        foreign.push(...(await removeSet(ports, at, name, await making(ports, at, settings.revision), timeoutMs, note)))
-    })
-  }
+  const made = await making(ports, at, settings.revision)
+  for (const name of names)
+    foreign.push(
+      ...(await report.step(`Close port ${port}`, (note) => settled(ports, at, name, { made, timeoutMs, note }))),
+    )
   return { port, name: holder?.name ?? null, changed: holder !== undefined, foreign }
+}
+
+type How = { readonly made: Making; readonly timeoutMs: number; readonly note: (text: string) => void }
+
+/** Makes the set follow the list, on which it may be still, or no more while its pods are replaced. */
+async function settled(ports: Ports, at: Installation, name: string, how: How): Promise<readonly string[]> {
+  try {
+    if ((await readSets(ports.kube, at)).some((set) => set.name === name)) {
+      await rollOut(ports, at, name, how.made, how.timeoutMs, how.note)
+      return []
+    }
+  } catch (error) {
+    if (!(error instanceof RegctlError) || error.code !== 'PORT_CLOSED') throw error
+  }
+  return removeSet(ports, at, name, how)
 }
 
 /** Sets that are closed and of which something is left. */
@@ -66,9 +77,7 @@ async function removeSet(
   ports: Ports,
   at: Installation,
   name: string,
-  made: Making,
-  timeoutMs: number,
-  note: (text: string) => void,
+  { made, timeoutMs, note }: How,
 ): Promise<readonly string[]> {
   const refs = [...setRefs(at, name)].reverse()
   const settle = async (wanted: (kind: string) => boolean) => {
@@ -80,16 +89,8 @@ async function removeSet(
   const home = portNamespace(at, name)
   const foreign = await foreignObjects(ports.kube, at, [home])
   if (foreign.length > 0) return foreign.map(describeRef)
+  // Its end takes the cluster a while, which nobody has to wait for: `open-port` does where it is wanted again.
   await settle((kind) => kind === 'Namespace')
-  const deadline = ports.clock.now() + timeoutMs
-  while ((await ports.kube.get(namespaceRef(home)))?.metadata.deletionTimestamp !== undefined) {
-    note('its namespace is being deleted')
-    if (ports.clock.now() >= deadline)
-      throw clusterError('NAMESPACE_STAYS', `namespace "${home}" is still being deleted`, {
-        suggestions: [`kubectl get namespace ${home} -o yaml`],
-      })
-    await ports.clock.sleep(400, ports.signal)
-  }
   return []
 }
 

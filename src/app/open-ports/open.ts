@@ -15,6 +15,7 @@ import { changeSets, readSets } from './ledger.ts'
 import { making } from './making.ts'
 import { type NodeState, nodeStates, nodesOf } from './node-states.ts'
 import { rollOut } from './roll-out.ts'
+import type { Making } from './settle.ts'
 
 export type OpenPortResult = {
   readonly port: number
@@ -52,13 +53,13 @@ export async function openPort(
 ): Promise<OpenPortResult> {
   const { kube, report } = ports
   const installed = await requireInstalled(kube, namespace)
-  const { at, settings } = installed
-  const made = await report.step('Look at the cluster and its nodes', (note) => check(ports, installed, request, note))
-  const { before, after } = await changeSets(kube, at, (sets) => withPort(at, sets, request).sets)
-  const set = after.find(({ name }) => name === made.name) as PortSet
-  await report.step(`Open port ${request.port}`, (note) =>
-    rollOut(ports, at, set.name, settings.revision, timeoutMs, note),
+  const { at } = installed
+  const { name: asked, made } = await report.step('Look at the cluster and its nodes', (note) =>
+    check(ports, installed, request, note),
   )
+  const { before, after } = await changeSets(kube, at, (sets) => withPort(at, sets, request).sets)
+  const set = after.find(({ name }) => name === asked) as PortSet
+  await report.step(`Open port ${request.port}`, (note) => rollOut(ports, at, set.name, made, timeoutMs, note))
   return resultOf(ports, at, set, request.port, !isDeepStrictEqual(before, after))
 }
 
@@ -67,17 +68,18 @@ async function check(
   { at, settings }: Installed,
   request: PortRequest,
   note: (text: string) => void,
-): Promise<PortSet> {
+): Promise<{ readonly name: string; readonly made: Making }> {
   const { set } = withPort(at, await readSets(ports.kube, at), request)
   await requireRights(ports.kube, neededRights(at, set))
   const nodes = await requireNodes(ports, set)
   await checkNamespaces(ports, at, set)
-  const { injection, admissionPolicies } = await making(ports, at, settings.revision)
+  const made = await making(ports, at, settings.revision)
+  const { injection, admissionPolicies } = made
   await checkOwnership(ports, at, setObjects(at, set, injection, admissionPolicies))
   await checkGateways(ports, at, set, admissionPolicies)
   note(`ports of ${nodes.length} node${nodes.length === 1 ? '' : 's'}`)
   await checkPorts(ports, at, set, nodes, settings.image)
-  return set
+  return { name: set.name, made }
 }
 
 function neededRights(at: Installation, { name }: PortSet): readonly Right[] {

@@ -6,8 +6,7 @@ import { clusterError, conflictError, RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { namespaceRef } from '../grant/grants.ts'
 import { diagnose } from '../inspect/diagnose.ts'
-import { making } from './making.ts'
-import { settleSet } from './settle.ts'
+import { type Making, settleSet } from './settle.ts'
 
 const POLL = 400
 
@@ -19,12 +18,11 @@ export async function rollOut(
   ports: Ports,
   at: Installation,
   name: string,
-  revision: string | undefined,
+  made: Making,
   timeoutMs: number,
   note: (text: string) => void,
 ): Promise<void> {
   const deadline = ports.clock.now() + timeoutMs
-  const made = await making(ports, at, revision)
   const settle = async () => {
     if (!(await settleSet(ports.kube, at, name, made)))
       throw conflictError('PORT_CLOSED', `the last port of "${name}" was closed meanwhile`)
@@ -67,7 +65,7 @@ async function untilUsable(
   }
 }
 
-/** Ending, or gone in this moment though the set is open. */
+/** It takes nothing new until it is gone. */
 async function isEnding({ kube }: Ports, at: Installation, name: string): Promise<boolean> {
   const namespace = await kube.get(namespaceRef(portNamespace(at, name)))
   return namespace?.metadata.deletionTimestamp !== undefined

@@ -2,13 +2,46 @@ import { closePort } from '../../../src/app/open-ports/close.ts'
 import { changeSets } from '../../../src/app/open-ports/ledger.ts'
 import { openPorts } from '../../../src/app/open-ports/list.ts'
 import { openPort } from '../../../src/app/open-ports/open.ts'
-import { refOf } from '../../../src/domain/kube-object.ts'
+import { type KubeObject, refOf } from '../../../src/domain/kube-object.ts'
 import type { PortRequest } from '../../../src/domain/open-ports/port-set.ts'
 import { withPort } from '../../../src/domain/open-ports/port-set.ts'
 import { PROBE_LABEL } from '../../../src/domain/open-ports/probe.ts'
 import type { OpenPortPorts } from '../../../src/ports.ts'
 import { at } from '../../domain/at.ts'
-import type { FakeCluster } from '../../fakes/cluster.ts'
+import {
+  clusterObject,
+  type FakeCluster,
+  type fakeCluster,
+  forget,
+  installedCluster,
+  namespace,
+} from '../../fakes/cluster.ts'
+
+export const HOME = 'kube-registry-ports-web'
+
+/** The registry on two nodes that have addresses, and a namespace that may be named. */
+export async function cluster(options: Parameters<typeof fakeCluster>[0] = {}): Promise<FakeCluster> {
+  const made = await installedCluster({}, options)
+  for (const [index, name] of ['node1', 'node2'].entries())
+    made.store.put({
+      ...clusterObject('v1', 'Node', name),
+      status: { addresses: [{ type: 'InternalIP', address: `10.0.0.${index + 1}` }] },
+    })
+  made.store.put(namespace('team-a'))
+  forget(made)
+  return made
+}
+
+/** One that serves `app.example.com` on 443. */
+export const gateway = (at: string, name: string, selector?: Readonly<Record<string, string>>): KubeObject => ({
+  apiVersion: 'networking.istio.io/v1',
+  kind: 'Gateway',
+  metadata: { name, namespace: at },
+  spec: {
+    ...(selector === undefined ? {} : { selector }),
+    servers: [{ port: { number: 443, protocol: 'HTTPS' }, hosts: ['./app.example.com'] }],
+  },
+})
 
 /** A line of /proc/net/tcp for a listener of root's on every address. */
 export const listener = (port: number): string =>
