@@ -9,6 +9,7 @@ import type { Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { readGrants } from '../grant/grants.ts'
+import { checkPrivate } from '../tenant/guard.ts'
 import { requireHosts } from './entrance.ts'
 import { readExternalGrants, readIssuers } from './grants.ts'
 import { proveExternal } from './prove.ts'
@@ -38,6 +39,7 @@ export async function grantExternal(
   const hosts = await requireHosts(kube, at)
   const before = await readExternalGrants(kube, at)
   const held = before.some((other) => externalKey(other) === externalKey(wanted))
+  if (!held) await checkPrivate(kube, at, [wanted.repository])
   const keysBefore = (await readIssuers(kube, at)).get(wanted.issuer)
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   const undo = undoing(ports, at, wanted, held, keysBefore)
