@@ -1,4 +1,4 @@
-import { type Installation, ingressNamespace, nodeNamespace, ownerLabels } from '../installation.ts'
+import { exposeNamespace, type Installation, ingressNamespace, nodeNamespace, ownerLabels } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { TENANT_LABEL, tenantsRef } from '../tenant/tenants.ts'
 
@@ -61,6 +61,7 @@ export const exemptNamespaces = (at: Installation, meshNamespace: string): reado
   at.namespace,
   nodeNamespace(at),
   ingressNamespace(at),
+  exposeNamespace(at),
 ]
 
 /** A policy on pods, and its twin on what makes pods, each with its binding. They read the tenants' ConfigMap. */

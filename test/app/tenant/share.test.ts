@@ -133,6 +133,7 @@ describe('the rest of regctl', () => {
       'kube-registry',
       'kube-registry-node',
       'kube-registry-ingress',
+      'kube-registry-expose',
     ])
     const findings = await doctor(cluster.ports, 'kube-registry')
     expect(findings.filter(({ level }) => level === 'problem')).toEqual([])

@@ -13,6 +13,8 @@ const many = (count: number, isPrivate = true): Tenants => ({
   })),
 })
 
+const NOBODY = { grants: [], exposures: [], external: [] }
+
 type Policy = {
   readonly failurePolicy: string
   readonly matchConstraints: {
@@ -21,20 +23,22 @@ type Policy = {
   }
 }
 
-const objects = tenantObjects({ ...at, port: 5001 }, many(1), [], 'istio-mesh')
+const objects = tenantObjects({ ...at, port: 5001 }, many(1), NOBODY, 'istio-mesh')
 const named = (kind: string, what: string): KubeObject | undefined =>
   objects.find((object) => object.kind === kind && object.metadata.name === `regctl-${what}-kube-registry`)
 const policy = (what: string) => named('ValidatingAdmissionPolicy', what)?.spec as Policy
 const binding = (what: string) => named('ValidatingAdmissionPolicyBinding', what)?.spec
 
 test('without a private tenant nothing binds anybody', () => {
-  expect(tenantObjects(at, NO_TENANTS, [], 'istio-system')).toEqual([])
-  expect(tenantObjects(at, many(3, false), [], 'istio-system')).toEqual([])
+  expect(tenantObjects(at, NO_TENANTS, NOBODY, 'istio-system')).toEqual([])
+  expect(tenantObjects(at, many(3, false), NOBODY, 'istio-system')).toEqual([])
 })
 
 test('more tenants are more policies at the proxy, and the same at admission', () => {
   const kinds = (count: number) => {
-    const all = tenantObjects(at, many(count), [], 'istio-system').filter(({ kind }) => kind !== 'AuthorizationPolicy')
+    const all = tenantObjects(at, many(count), NOBODY, 'istio-system').filter(
+      ({ kind }) => kind !== 'AuthorizationPolicy',
+    )
     return JSON.stringify(all)
   }
   expect(kinds(200)).toBe(kinds(1))
@@ -79,6 +83,7 @@ describe.each(['images', 'node-loopback'])('the policy on %s', (what) => {
       'kube-registry',
       'kube-registry-node',
       'kube-registry-ingress',
+      'kube-registry-expose',
     ])
   })
 
