@@ -20,7 +20,7 @@ export function tenantObjects(
   return [
     ...privatePolicies(at, tenants, given),
     mountFilter(at),
-    ...imagePolicies(at, exempt),
-    ...loopbackPolicies(at, exempt),
+    ...imagePolicies(at, tenants, exempt),
+    ...loopbackPolicies(at, tenants, exempt),
   ]
 }
