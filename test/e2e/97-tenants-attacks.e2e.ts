@@ -103,7 +103,7 @@ test('however it is asked for, nobody mounts a blob of the tenant', async () => 
 })
 
 test("repositories whose names begin like the tenant's are not the tenant's", async () => {
-  const alike = ['x', '-x', '.x', '_x', '__x'].map((end) => `${TENANT}${end}/app`)
+  const alike = ['x', '-y', '.x', '_x', '__x'].map((end) => `${TENANT}${end}/app`)
   const asked = Object.fromEntries(alike.map((repository) => [repository, manifest(repository, '1')]))
   expect(await codes(stranger, asked)).toEqual(Object.fromEntries(alike.map((repository) => [repository, 404])))
   const named = [...alike, `other/${TENANT}/app`].map((name) => ({ containers: [container(`localhost:5000/${name}`)] }))
@@ -137,16 +137,23 @@ test('no controller makes a pod of it, and tells why where its owner looks', asy
 })
 
 test('pods without a name yet, mirrors of static pods and pods of a hundred containers are asked like others', async () => {
-  const create = async (where: string, change: (object: { metadata: object; spec: object }) => object) => {
-    const object = pod(where, 'odd', { container: { image: APP } }) as { metadata: object; spec: object }
+  type Pod = { readonly metadata: object; readonly spec: object }
+  const create = async (where: string, change: (object: Pod) => object) => {
+    // A proxy that is put in has what no mirror of a static pod may have.
+    const labels = { 'sidecar.istio.io/inject': 'false' }
+    const object = pod(where, 'odd', { labels, container: { image: APP } }) as Pod
     return kubectl(['create', '--dry-run=server', '-f', '-'], { input: JSON.stringify(change(object)) })
   }
-  const generated = (object: object) => ({ ...object, metadata: { generateName: 'odd-' } })
-  const mirrored = (object: { metadata: object }) => ({
+  const generated = (object: Pod) => ({
+    ...object,
+    metadata: { ...object.metadata, name: undefined, generateName: 'odd-' },
+  })
+  const mirrored = (object: Pod) => ({
     ...object,
     metadata: { ...object.metadata, annotations: { 'kubernetes.io/config.mirror': 'x' } },
+    spec: { ...object.spec, nodeName: 'any' },
   })
-  const many = (image: string) => (object: { spec: object }) => ({
+  const many = (image: string) => (object: Pod) => ({
     ...object,
     spec: {
       containers: Array.from({ length: 100 }, (_, index) =>
