@@ -2,11 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { REGISTRY } from './attacks/kit.ts'
 import { someNodes } from './clients.ts'
-import { eventually, kubectl, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { kubectl, kubectlOk, regctlOk } from './cluster.ts'
 import { moreRights } from './developers/rights.ts'
 import { grantTo, INGRESS, NOBODY, stageOf } from './developers/stage.ts'
 import {
-  answering,
   at,
   call,
   certify,
@@ -16,7 +15,6 @@ import {
   tokenOf,
   uploadTo,
   type Way,
-  wayIn,
 } from './developers/workstation.ts'
 
 const TEAM = 'e2e-team-way'
@@ -35,21 +33,7 @@ afterAll(async () => {
   await kubectlOk(['delete', 'namespace', '--ignore-not-found', '--wait=false', TEAM])
 })
 
-/** Gives the gateway's Service the address a cloud would. */
-async function balancer(ip: string): Promise<void> {
-  const status = { loadBalancer: { ingress: [{ ip }] } }
-  const patch = ['patch', 'service', 'registry-ingress', '-n', INGRESS, '--subresource=status', '--type=merge', '-p']
-  await eventually(
-    async () => {
-      expect(
-        await kubectlOk(['get', 'service', 'registry-ingress', '-n', INGRESS, '-o', 'jsonpath={.spec.type}']),
-      ).toBe('LoadBalancer')
-      await kubectlOk([...patch, JSON.stringify({ status })])
-    },
-    { every: 200 },
-  )
-}
-
+/** By other kinds of addresses too, in the long suite. */
 describe('the way in', () => {
   const served = async (now: Way) => {
     for (const address of now.addresses)
@@ -63,29 +47,7 @@ describe('the way in', () => {
     expect(new Set(await served(way)).size).toBe(1)
   })
 
-  test("is by a load balancer's address", async () => {
-    const [node] = await someNodes()
-    await Promise.all([regctlOk(['up', '--developer-ingress-type', 'LoadBalancer']), balancer(node?.ip ?? '')])
-    const now = await wayIn(...ADA)
-    expect(now.addresses).toEqual([`${node?.ip}:15443`])
-    await served(now)
-  })
-
-  test('closes, with a word to the grants that need it, and opens by a port of the node it runs on', async () => {
-    const { exitCode, stderr } = await regctl(['up', '--no-developer-ingress'])
-    expect(exitCode, stderr).toBe(0)
-    expect(stderr).toContain(`user:${USER}`)
-    expect((await kubectl(['get', 'namespace', INGRESS])).exitCode).toBe(1)
-    expect((await kubectl(['get', 'configmap', 'developer-access', '-n', REGISTRY])).exitCode).toBe(1)
-    expect(await regctlOk(['status'])).toContain('All is well')
-    expect(await answering(way, { sni: way.authority, alpn: ['h2'] })).toBeUndefined()
-    await regctlOk(['up', '--developer-ingress-type', 'HostPort'])
-    expect(await served(await wayIn(...ADA))).toEqual([15_443])
-  })
-
   test('is by a port-forward of its pod, which is a right of its own', async () => {
-    await regctlOk(['up', '--developer-ingress-type', 'ClusterIP'])
-    expect((await wayIn(...ADA)).addresses).toEqual([])
     await grantTo(TEAM, `user:${USER}`, 'team', '--allow-gateway-forward')
     const rights = await Promise.all([INGRESS, REGISTRY].map((place) => moreRights(place, ADA, NOBODY)))
     expect(rights).toEqual([
@@ -100,15 +62,9 @@ describe('the way in', () => {
     const identity = await certify(here, (await tokenOf(TEAM, account, ...ADA)).stdout.trim())
     expect((await call(here, identity, uploadTo('team/app'))).status).toBe(202)
   })
-
-  afterAll(() => regctlOk(['up', '--developer-ingress-type', 'NodePort']))
 })
 
 describe('revoke', () => {
-  beforeAll(async () => {
-    way = await wayIn(...ADA)
-  })
-
   test('ends what the certificate is worth, also on a connection that stays open, and takes every right back', async () => {
     await using open = new Line(way, ada)
     expect((await open.call(uploadTo('team/app'))).status).toBe(202)

@@ -3,15 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { REGISTRY } from './attacks/kit.ts'
-import { kubectlOk, regctl, regctlOk } from './cluster.ts'
-import { developerOf, grantTo, INGRESS, type Stage } from './developers/stage.ts'
+import { kubectlOk, regctl } from './cluster.ts'
+import { developerOf, grantTo, INGRESS, publishAddresses, type Stage } from './developers/stage.ts'
 import { accountIdentity } from './developers/workstation.ts'
 import { kubeconfigOf } from './forward/developer.ts'
 import { impostor } from './forward/impostor.ts'
 import { crane, firstLine, foreground, layer, push, reportOf, waiting } from './forward/kit.ts'
 import { replacedDuringPush } from './forward/replaced.ts'
-import { upFlags } from './images.ts'
 
 const TEAM = 'e2e-forward-mesh'
 const CI = 'e2e-forward-ci'
@@ -99,7 +97,7 @@ test('the registry pod is deleted during a push: the retry succeeds, and it serv
 test('where the gateway has no address, by a port-forward to it, for those who may', async () => {
   const account = await grantTo(TEAM, 'user:bob@example.org', 'bobs', '--allow-gateway-forward')
   const bob = ['--kubeconfig', await kubeconfigOf(directory, 'bob@example.org', TEAM)]
-  await kubectlOk(['patch', 'configmap', 'developer-access', '-n', REGISTRY, '-p', '{"data":{"addresses":""}}'])
+  await publishAddresses([])
   try {
     for (const transport of ['kubectl', 'websocket']) {
       await using _forward = await foreground(PORT, '--mode', 'mesh', '--transport', transport, ...bob)
@@ -113,6 +111,6 @@ test('where the gateway has no address, by a port-forward to it, for those who m
     await using _forward = await waiting(PORT, '--mode', 'mesh', ...config)
     expect((await reportOf(PORT))?.detail).toContain("cannot reach the developers' gateway")
   } finally {
-    await regctlOk(['up', ...upFlags])
+    await publishAddresses(stage.way.addresses)
   }
 })

@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { REGISTRY } from './attacks/kit.ts'
 import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
-import { developerOf, grantTo, INGRESS, type Stage } from './developers/stage.ts'
+import { developerOf, grantTo, INGRESS, publishAddresses, type Stage } from './developers/stage.ts'
 import { accountIdentity } from './developers/workstation.ts'
 import { kubeconfigOf } from './forward/developer.ts'
 import type { Docker } from './forward/docker.ts'
@@ -27,7 +26,6 @@ import {
 } from './forward/kit.ts'
 import { type ProxyEngine, proxyEngine } from './forward/proxy-engine.ts'
 import { stalledPulls } from './forward/stalled.ts'
-import { upFlags } from './images.ts'
 
 const TEAM = 'e2e-forward-proxy'
 const CI = 'e2e-forward-proxy-ci'
@@ -179,7 +177,7 @@ describe('what comes and goes', () => {
   test('where the gateway has no address, by a port-forward to it, for those who may', async () => {
     const account = await grantTo(TEAM, 'user:bob@example.org', 'bobs', '--allow-gateway-forward')
     const bob = ['--kubeconfig', await kubeconfigOf(directory, 'bob@example.org', TEAM)]
-    await kubectlOk(['patch', 'configmap', 'developer-access', '-n', REGISTRY, '-p', '{"data":{"addresses":""}}'])
+    await publishAddresses([])
     try {
       await using _forward = await foreground(PORT, ...engine.flags, ...bob)
       expect(await reportOf(PORT)).toMatchObject({
@@ -189,7 +187,7 @@ describe('what comes and goes', () => {
       const digest = await push(image('bobs/app:1'), small)
       expect((await crane('digest', image('bobs/app:1'))).stdout).toBe(digest)
     } finally {
-      await regctlOk(['up', ...upFlags])
+      await publishAddresses(stage.way.addresses)
     }
   })
 })

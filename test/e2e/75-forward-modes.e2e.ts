@@ -3,34 +3,45 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PROXY_IMAGE } from '../../src/domain/forward/container.ts'
-import { kubectlOk, lab, labOnly } from './cluster.ts'
+import { eventually, kubectlOk, lab } from './cluster.ts'
 import { developerOf } from './developers/stage.ts'
 import { type Cases, conformance, differences } from './forward/conformance.ts'
 import { kubeconfigOf } from './forward/developer.ts'
-import { type Docker, startDocker } from './forward/docker.ts'
+import type { Docker } from './forward/docker.ts'
 import { guideBlocks, saying, typed } from './forward/guide.ts'
-import { layer, ready, reportOf } from './forward/kit.ts'
+import { type Foreground, foreground, layer, ready, reportOf, slowUpload, validUntil } from './forward/kit.ts'
 import { onRegistry } from './forward/loopback.ts'
-import { MODES, serve } from './forward/modes.ts'
-import { importProxyImage } from './forward/proxy-image.ts'
+import { MODES, serveBy } from './forward/modes.ts'
+import { type ProxyEngine, proxyEngine } from './forward/proxy-engine.ts'
 
 const TEAM = 'e2e-conformance'
 const PORT = 5120
+const RENEWING = 5129
 
 let directory: string
 let ada: string
-let own: Cases
+let engine: ProxyEngine
+let renewing: Foreground
+let firstUntil: string | undefined
+let upload: Promise<number>
 
 /** Fresh ones for each run: what the suite finds there counts. */
 const repositories = (name: string) => [`team/${name}-one`, `team/${name}-two`] as const
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'regctl-conformance-'))
-  await developerOf(TEAM)
+  ;[engine] = await Promise.all([proxyEngine(), developerOf(TEAM)])
   ada = await kubeconfigOf(directory, 'ada@example.org', TEAM)
+  // Beside all that follows, and slower than its renewal comes: 24 seconds.
+  renewing = await foreground(RENEWING, '--mode', 'mesh', '--certificate-lifetime', '1m', '--kubeconfig', ada)
+  firstUntil = validUntil(await reportOf(RENEWING))
+  upload = slowUpload(RENEWING, 'team/slow', 28)
+  upload.catch(() => {})
 })
 
 afterAll(async () => {
+  await renewing?.[Symbol.asyncDispose]()
+  await engine?.[Symbol.asyncDispose]()
   await kubectlOk(['delete', 'namespace', '--ignore-not-found', '--wait=false', TEAM])
   await rm(directory, { recursive: true, force: true })
 })
@@ -40,16 +51,20 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
   [/\/(tag|manifest|blob)-delete( \(\d+\))?: passed, now failure$/, 'DENY fence: nobody deletes'],
 ]
 
-describe('the OCI conformance suite', () => {
-  labOnly("by the registry's own loopback", async () => {
-    own = await conformance(5000, repositories('own'), await onRegistry())
+describe.concurrent('the OCI conformance suite', () => {
+  let own: Promise<Cases> | undefined
+  beforeAll(() => {
+    own = lab && onRegistry().then((prefix) => conformance(5000, repositories('own'), prefix))
+    own?.catch(() => {})
   })
 
-  test.for(MODES)('by $name: the same cases', async (mode, { skip }) => {
-    skip(lab === undefined, "needs the lab: the registry's own loopback is what it is held against")
-    await using _forward = await serve(mode, PORT, ada)
-    const found = await conformance(PORT, repositories(mode.name.replaceAll(/\W+/g, '-').toLowerCase()))
-    const others = differences(own, found)
+  const ports = MODES.map((mode, index) => ({ ...mode, port: PORT + 1 + index }))
+  test.for(ports)("by $name: the same cases as by the registry's own loopback", async (mode, { skip, expect }) => {
+    if (own === undefined) return skip("needs the lab: the registry's own loopback is what it is held against")
+    await using _forward = await serveBy(engine, mode, mode.port, ada)
+    const repository = mode.name.replaceAll(/\W+/g, '-').toLowerCase()
+    const found = await conformance(mode.port, repositories(repository))
+    const others = differences(await own, found)
     const refused = others.filter((one) => mode.policed && REFUSED.some(([pattern]) => pattern.test(one)))
     expect(others.filter((one) => !refused.includes(one))).toEqual([])
     // A policy that refused nothing would be none.
@@ -61,10 +76,9 @@ describe('docker', () => {
   let docker: Docker
   let files: string
   beforeAll(async () => {
-    docker = await startDocker()
+    docker = engine.docker
     files = await layer(directory, 10)
   })
-  afterAll(() => docker[Symbol.asyncDispose]())
 
   test.each(MODES)('pushes and pulls by $name', async (mode) => {
     const image = `localhost:${PORT}/team/docker:1`
@@ -74,7 +88,7 @@ describe('docker', () => {
     }
     const done = { exitCode: 0, said: expect.anything() }
     expect(await run('import', files, image)).toEqual(done)
-    await using _forward = await serve(mode, PORT, ada)
+    await using _forward = await serveBy(engine, mode, PORT, ada)
     expect(await run('push', image)).toEqual(done)
     await run('rmi', image)
     expect(await run('pull', image)).toEqual(done)
@@ -116,7 +130,7 @@ describe('docker', () => {
 
     test("in proxy mode, with Envoy's log and figures", async () => {
       const [, [serves = '', log = '', figures = ''] = []] = blocks
-      await docker.run(['tag', await importProxyImage(docker), PROXY_IMAGE])
+      await docker.run(['tag', engine.flags.at(-1) ?? '', PROXY_IMAGE])
       const env = { ...own(), KUBECONFIG: ada, XDG_RUNTIME_DIR: directory }
       await using _forward = typed(serves, env)
       await ready(5000)
@@ -127,4 +141,10 @@ describe('docker', () => {
       expect([await told.ended, told.said()]).toEqual([0, expect.stringContaining('cluster.registry.')])
     })
   })
+})
+
+test('a short certificate was renewed meanwhile, under a running transfer', async () => {
+  await eventually(async () => expect(validUntil(await ready(RENEWING))).not.toBe(firstUntil), { timeout: 40_000 })
+  expect(await upload).toBe(201)
+  expect(await ready(RENEWING)).toMatchObject({ pid: renewing.pid, connections: { failed: 0 } })
 })

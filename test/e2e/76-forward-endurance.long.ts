@@ -8,7 +8,7 @@ import { eventually, kubectlOk, labOnly } from './cluster.ts'
 import { developerOf } from './developers/stage.ts'
 import { restartApiServer } from './forward/api-server.ts'
 import { kubeconfigBy, kubeconfigOf } from './forward/developer.ts'
-import { foreground, layer, memory, push, ready, reportOf, slowUpload } from './forward/kit.ts'
+import { foreground, layer, memory, push, ready, reportOf, slowUpload, validUntil } from './forward/kit.ts'
 import { Logins } from './forward/login.ts'
 import { MODES, serve } from './forward/modes.ts'
 import { replacedDuringPush } from './forward/replaced.ts'
@@ -53,7 +53,6 @@ describe.concurrent('certificates of 60 s', () => {
   })
 })
 
-const until = (detail = ''): string | undefined => /certificate until ([^;]*)/.exec(detail)?.[1]
 const statusOf = (port: number) => fetch(`http://localhost:${port}/v2/`).then((response) => response.status)
 
 describe.concurrent('a minute that a certificate lives', () => {
@@ -62,7 +61,7 @@ describe.concurrent('a minute that a certificate lives', () => {
     ['its end', PORT + 1, 75_000],
   ])('a process that stood still past %s serves at once', { timeout: 150_000 }, async (_, port, asleep) => {
     await using forward = await shortLived(port)
-    const before = until((await reportOf(port))?.detail)
+    const before = validUntil(await reportOf(port))
     process.kill(forward.pid, 'SIGSTOP')
     try {
       await pause(asleep)
@@ -72,7 +71,7 @@ describe.concurrent('a minute that a certificate lives', () => {
     const awake = Date.now()
     expect(await statusOf(port)).toBe(200)
     expect(Date.now() - awake).toBeLessThan(5_000)
-    await eventually(async () => expect(until((await ready(port)).detail)).not.toBe(before), { timeout: 10_000 })
+    await eventually(async () => expect(validUntil(await ready(port))).not.toBe(before), { timeout: 10_000 })
     expect((await reportOf(port))?.connections.failed).toBe(0)
   })
 
@@ -85,15 +84,15 @@ describe.concurrent('a minute that a certificate lives', () => {
       const config = await kubeconfigBy(directory, 'login', TEAM, () => ({ exec, as: 'ada@example.org' }))
       const flags = ['--certificate-lifetime', '1m', '--mode', 'mesh', '--kubeconfig', config]
       await using _forward = await foreground(port, ...flags)
-      const before = until((await reportOf(port))?.detail)
+      const before = validUntil(await reportOf(port))
       await tell(await logins.in('two'))
       await logins.out('one')
       const details: string[] = []
       await eventually(
         async () => {
-          const { detail } = await ready(port)
-          details.push(detail)
-          expect(until(detail)).not.toBe(before)
+          const report = await ready(port)
+          details.push(report.detail)
+          expect(validUntil(report)).not.toBe(before)
         },
         { timeout: 40_000 },
       )

@@ -6,26 +6,15 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { REGISTRY } from './attacks/kit.ts'
 import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
-import { grantTo, type Stage, stageOf } from './developers/stage.ts'
+import { grantTo, publish, publishAddresses, type Stage, stageOf } from './developers/stage.ts'
 import { at } from './developers/workstation.ts'
 import { certificateOf, kubeconfigBy, kubeconfigOf } from './forward/developer.ts'
-import {
-  crane,
-  type Foreground,
-  foreground,
-  layer,
-  push,
-  type Report,
-  ready,
-  reportOf,
-  slowUpload,
-} from './forward/kit.ts'
+import { crane, foreground, layer, push, ready, reportOf, validUntil } from './forward/kit.ts'
 import { Logins } from './forward/login.ts'
 
 const TEAM = 'e2e-forward-people'
 const USER = 'ada-people@example.org'
 const PORT = 5140
-const RENEWING = 5142
 const image = (name: string) => `localhost:${PORT}/${name}`
 
 let directory: string
@@ -33,9 +22,6 @@ let stage: Stage
 let small: string
 let logins: Logins
 let config: readonly string[]
-let renewing: Foreground
-let upload: Promise<number>
-let firstUntil: string | undefined
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'regctl-people-'))
@@ -44,26 +30,15 @@ beforeAll(async () => {
   process.env.XDG_STATE_HOME = join(directory, 'state')
   small = await layer(directory, 1)
   config = ['--kubeconfig', await kubeconfigOf(directory, USER, TEAM)]
-  // Beside all that follows, slower than its renewal comes: 24 seconds.
-  renewing = await foreground(RENEWING, '--certificate-lifetime', '1m', ...config)
-  firstUntil = validUntil(await reportOf(RENEWING))
-  upload = slowUpload(RENEWING, 'team/slow', 28)
-  upload.catch(() => {})
 })
 
 afterAll(async () => {
-  await renewing?.[Symbol.asyncDispose]()
   await regctl(['dev-forward', '--stop'])
   delete process.env.XDG_STATE_HOME
   await logins.close()
   await kubectlOk(['delete', 'namespace', '--ignore-not-found', '--wait=false', TEAM])
   await rm(directory, { recursive: true, force: true })
 })
-
-const published = (data: object) =>
-  kubectlOk(['patch', 'configmap', 'developer-access', '-n', REGISTRY, '-p', JSON.stringify({ data })])
-
-const validUntil = (report?: Report) => /certificate until ([^;]*)/.exec(report?.detail ?? '')?.[1]
 
 describe('who somebody is', () => {
   test('a credential plugin says, and a token that ran out is told', async () => {
@@ -106,8 +81,7 @@ describe('who somebody is', () => {
     const account = await grantTo(TEAM, 'group:e2e, people', 'impersonated', '--allow-gateway-forward')
     const groups = ['others', 'e2e, people']
     const config = await kubeconfigBy(directory, 'as', TEAM, (self) => ({ ...self, as: 'eve', 'as-groups': groups }))
-    const { addresses } = stage.way
-    await published({ addresses: '' })
+    await publishAddresses([])
     try {
       for (const transport of ['kubectl', 'websocket']) {
         await using _forward = await foreground(
@@ -123,7 +97,7 @@ describe('who somebody is', () => {
         await push(image(`impersonated/app:${transport}`), small)
       }
     } finally {
-      await published({ addresses: addresses.map((address) => `${address}\n`).join('') })
+      await publishAddresses(stage.way.addresses)
     }
   })
 })
@@ -139,15 +113,14 @@ test('a gateway that moved is found at its new place', async () => {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const before = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  const now = stage.way.addresses.map((address) => `${address}\n`).join('')
-  await published({ addresses: before })
+  await publishAddresses([before])
   try {
     await using _forward = await foreground(PORT, ...config)
     const first = await reportOf(PORT)
     expect(first?.detail).toContain(`gateway ${before}`)
     server.close()
     for (const socket of open) socket.destroy()
-    await published({ addresses: now })
+    await publishAddresses(stage.way.addresses)
     const started = Date.now()
     expect((await fetch(`http://localhost:${PORT}/v2/`)).status).toBe(200)
     expect(Date.now() - started).toBeLessThan(10_000)
@@ -156,7 +129,7 @@ test('a gateway that moved is found at its new place', async () => {
     expect(validUntil(then)).toBe(validUntil(first))
   } finally {
     server.close()
-    await published({ addresses: now })
+    await publishAddresses(stage.way.addresses)
   }
 })
 
@@ -176,7 +149,7 @@ test('in the background: started anew it is in the same mode, or it is not there
     const again = await ready(PORT)
     expect(again).toMatchObject({ mode: 'mesh', identity: `${TEAM}/${stage.account}` })
     const { roots } = stage.way
-    await published({ 'root-cert.pem': '' })
+    await publish({ 'root-cert.pem': '' })
     try {
       // By port-forward it could.
       const forwarded = await regctl([...argv.slice(0, 2), '--port', '5141', '--json', ...config])
@@ -191,15 +164,9 @@ test('in the background: started anew it is in the same mode, or it is not there
       )
       expect(await reportOf(PORT)).toBeUndefined()
     } finally {
-      await published({ 'root-cert.pem': roots })
+      await publish({ 'root-cert.pem': roots })
     }
   } finally {
     await kubectlOk(['delete', 'role,rolebinding', '-n', REGISTRY, TEAM])
   }
-})
-
-test('short certificates are renewed meanwhile, under a running transfer', async () => {
-  await eventually(async () => expect(validUntil(await ready(RENEWING))).not.toBe(firstUntil), { timeout: 40_000 })
-  expect(await upload).toBe(201)
-  expect(await ready(RENEWING)).toMatchObject({ pid: renewing.pid, connections: { failed: 0 } })
 })

@@ -9,6 +9,7 @@ import type { Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { readGrants } from '../grant/grants.ts'
+import { checkPrivate } from '../tenant/guard.ts'
 import { requireHosts } from './entrance.ts'
 import { readExternalGrants, readIssuers } from './grants.ts'
 import { proveExternal } from './prove.ts'
@@ -38,8 +39,10 @@ export async function grantExternal(
   const hosts = await requireHosts(kube, at)
   const before = await readExternalGrants(kube, at)
   const held = before.some((other) => externalKey(other) === externalKey(wanted))
+  if (!held) await checkPrivate(kube, at, [wanted.repository])
   const keysBefore = (await readIssuers(kube, at)).get(wanted.issuer)
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
+  const about = { subjects: [wanted.subject], issuers: [wanted.issuer] }
   const undo = undoing(ports, at, wanted, held, keysBefore)
   await report.step('Apply the policies', async () => {
     // First of all, so that whoever may not grant changes nothing.
@@ -47,7 +50,7 @@ export async function grantExternal(
     await settleExternal(kube, at, [wanted.issuer], { opening: true, given: options.keys }).catch(undo)
   })
   const provenIn = await report.step("Prove them in the registry's proxy", () =>
-    proveExternal(ports, at, trustDomain, [wanted.subject], [], options.timeoutMs).catch(undo),
+    proveExternal(ports, at, trustDomain, about, options.timeoutMs).catch(undo),
   )
   const keys = options.keys ?? keysBefore ?? {}
   const isOther = keysBefore !== undefined && JSON.stringify(keysBefore) !== JSON.stringify(keys)

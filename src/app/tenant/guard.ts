@@ -23,3 +23,18 @@ export async function checkTenant(kube: Kube, at: Installation, wanted: Grant): 
     },
   )
 }
+
+/**
+ * What is private is not for those outside, but where that was so before and was accepted.
+ * @throws conflict error (exit 4) TENANT_REPOSITORY
+ */
+export async function checkPrivate(kube: Kube, at: Installation, repositories: readonly string[]): Promise<void> {
+  const state = await readTenants(kube, at)
+  const repository = repositories.find((one) => findTenant(state, tenantOf(one))?.private === true)
+  if (repository === undefined) return
+  throw conflictError(
+    'TENANT_REPOSITORY',
+    `repository "${repository}" is private to tenant ${tenantOf(repository)}, and not for those outside`,
+    { suggestions: [`regctl tenant add ${tenantOf(repository)} --no-private, and everybody may read it`] },
+  )
+}

@@ -1,15 +1,11 @@
-import { EXPOSE, exposeNamespace, type Installation, ownerLabels } from '../installation.ts'
+import { EXPOSE, exposeNamespace, type Installation } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
-import { EXTERNAL_LABEL } from './grant.ts'
+import { HTTP_MANAGER, type Patch } from '../stack/envoy-filter.ts'
+import { filterRef, grantsFilter } from './filter.ts'
 
 const NAME = 'token-as-password'
 
-export const passwordRef = (at: Pick<Installation, 'namespace'>) => ({
-  apiVersion: 'networking.istio.io/v1alpha3',
-  kind: 'EnvoyFilter',
-  namespace: exposeNamespace(at),
-  name: NAME,
-})
+export const passwordRef = (at: Pick<Installation, 'namespace'>) => filterRef(exposeNamespace(at), NAME)
 
 /** Envoy's Lua has no base64. */
 const SCRIPT = `local alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
@@ -52,34 +48,17 @@ end
  * refusal without credentials becomes a challenge, and a password that is a token goes on as one.
  */
 export function tokenAsPassword(at: Installation, resourceVersion?: string): KubeObject {
-  const { apiVersion, kind, ...place } = passwordRef(at)
   const lua = 'type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua'
-  return {
-    apiVersion,
-    kind,
-    metadata: {
-      ...place,
-      labels: { ...ownerLabels(at), [EXTERNAL_LABEL]: 'all' },
-      ...(resourceVersion === undefined ? {} : { resourceVersion }),
-    },
-    spec: {
-      workloadSelector: { labels: { app: EXPOSE } },
-      configPatches: [
-        {
-          applyTo: 'HTTP_FILTER',
-          match: {
-            context: 'GATEWAY',
-            listener: { filterChain: { filter: { name: 'envoy.filters.network.http_connection_manager' } } },
-          },
-          patch: {
-            operation: 'INSERT_FIRST',
-            value: {
-              name: 'regctl.token-as-password',
-              typed_config: { '@type': lua, default_source_code: { inline_string: SCRIPT } },
-            },
-          },
-        },
-      ],
+  const patch: Patch = {
+    applyTo: 'HTTP_FILTER',
+    match: { context: 'GATEWAY', listener: { filterChain: { filter: { name: HTTP_MANAGER } } } },
+    patch: {
+      operation: 'INSERT_FIRST',
+      value: {
+        name: 'regctl.token-as-password',
+        typed_config: { '@type': lua, default_source_code: { inline_string: SCRIPT } },
+      },
     },
   }
+  return grantsFilter(at, passwordRef(at), EXPOSE, patch, resourceVersion)
 }

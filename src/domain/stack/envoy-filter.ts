@@ -10,7 +10,7 @@ import {
 } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 
-type Patch = {
+export type Patch = {
   readonly applyTo: string
   readonly match: Readonly<Record<string, unknown>>
   readonly patch: { readonly operation: string; readonly value: Readonly<Record<string, unknown>> }
@@ -31,7 +31,7 @@ export function envoyFilter(
   }
 }
 
-const HTTP_MANAGER = 'envoy.filters.network.http_connection_manager'
+export const HTTP_MANAGER = 'envoy.filters.network.http_connection_manager'
 
 const onRegistryHttp = (value: Readonly<Record<string, unknown>>, destinationPort?: number): Patch =>
   onHttp('SIDECAR_INBOUND', value, destinationPort === undefined ? {} : { destinationPort })

@@ -16,6 +16,7 @@ import { INGRESS_TYPES, type IngressType } from '../settings.ts'
 import { registrySni } from './developer-access.ts'
 import { exposingGateway, gatewayLabels, gatewayPolicy } from './gateway-admission.ts'
 import { gatewayWorkload } from './gateway-workload.ts'
+import { mutualTls } from './mesh.ts'
 import type { MeshFacts } from './mesh-facts.ts'
 
 /** What clients connect to, and what the pod listens on without a right to low ports. */
@@ -32,6 +33,7 @@ export function exposing(
   external: readonly ExternalGrant[],
 ): readonly KubeObject[] {
   return [
+    ...(tokenHosts(exposures).length > 0 ? [connections(at)] : []),
     ...(tokenHosts(exposures).length > 0 && external.length > 0 ? [tokenAsPassword(at)] : []),
     ...(exposures.some(isOnOwnGateway) ? ownGateway(at, given, mesh, shipped) : []),
     ...(exposures.some(({ way }) => way === 'istio') ? passThrough(at) : []),
@@ -204,6 +206,21 @@ function route(
         },
       ],
     },
+  }
+}
+
+/**
+ * One for each request: a connection keeps the policies it was opened under for one request more, and one that the gateway kept
+ * would give that to whoever comes next.
+ */
+function connections(at: Installation): KubeObject {
+  const { spec, ...rest } = mutualTls(at)
+  const { trafficPolicy, ...others } = spec as { trafficPolicy: { connectionPool: object } }
+  const connectionPool = { ...trafficPolicy.connectionPool, http: { maxRequestsPerConnection: 1 } }
+  return {
+    ...rest,
+    metadata: meta(at, EXPOSE),
+    spec: { ...others, exportTo: ['.'], trafficPolicy: { ...trafficPolicy, connectionPool } },
   }
 }
 

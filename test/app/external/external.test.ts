@@ -3,19 +3,19 @@ import { grantExternal } from '../../../src/app/external/grant.ts'
 import { readExternalGrants, readIssuers } from '../../../src/app/external/grants.ts'
 import { type ExternalSelection, revokeExternal } from '../../../src/app/external/revoke.ts'
 import { settleExternal } from '../../../src/app/external/settle.ts'
-import { settleFences } from '../../../src/app/grant/grants.ts'
+import { settleFences } from '../../../src/app/grant/fences.ts'
 import { status } from '../../../src/app/inspect/status.ts'
 import { uninstall } from '../../../src/app/install/uninstall.ts'
 import { type ExternalGrant, externalKey } from '../../../src/domain/external/grant.ts'
 import type { Keys } from '../../../src/domain/external/keys.ts'
 import { revokeExternalCommand } from '../../../src/domain/external/revoke-command.ts'
 import { exposurePolicy } from '../../../src/domain/policy/exposure.ts'
-import type { RegctlError } from '../../../src/errors.ts'
 import { at } from '../../domain/at.ts'
 import { exposed, external, GITHUB, GITLAB, MAIN } from '../../domain/external/sets.ts'
 import { type FakeCluster, forget, installedCluster, namespace, up } from '../../fakes/cluster.ts'
 import { grantNow } from '../grant/granted.ts'
 import { Interleaving } from '../grant/interleaving.ts'
+import { add, refusal } from '../tenant/kit.ts'
 
 const FENCE = {
   apiVersion: 'security.istio.io/v1',
@@ -41,12 +41,6 @@ const give = ({ ports }: FakeCluster, wanted: ExternalGrant, keys?: Keys) =>
 
 const take = ({ ports }: FakeCluster, selection: Partial<ExternalSelection> = {}) =>
   revokeExternal(ports, 'kube-registry', { subject: MAIN, ...selection }, { now: false, timeoutMs: 30_000 })
-
-const errorOf = (command: Promise<unknown>): Promise<RegctlError> =>
-  command.then(
-    () => expect.fail('it was no error'),
-    (error: RegctlError) => error,
-  )
 
 const held = async ({ kube }: FakeCluster) => (await readExternalGrants(kube, at)).map(externalKey).sort()
 
@@ -101,7 +95,7 @@ describe('a grant', () => {
 
   test('without a host to come in by is refused before anything is done', async () => {
     const cluster = await installedCluster()
-    const error = await errorOf(give(cluster, external('team')))
+    const error = await refusal(give(cluster, external('team')))
     expect([error.code, error.oclif.exit, error.suggestions]).toEqual([
       'NOT_EXPOSED',
       3,
@@ -114,11 +108,19 @@ describe('a grant', () => {
     const cluster = await granted()
     cluster.mesh.keys = '{"keys":[{"e":"AQAB","kid":"abc","kty":"RSA","n":"aHR0cHM6Ly8"}]}'
     const before = cluster.store.read(FENCE)?.spec
-    const error = await errorOf(give(cluster, external('team')))
+    const error = await refusal(give(cluster, external('team')))
     expect(error.message).toMatch(/istiod got no keys from https:\/\/token\.actions.*; the grant was taken back$/)
     expect(error.suggestions[0]).toBe(`hand the public keys of ${GITHUB} over: --jwks FILE`)
     expect([await held(cluster), leftovers(cluster)]).toEqual([[], []])
     expect(cluster.store.read(FENCE)?.spec).toEqual(before)
+  })
+
+  test('and a revoke wait for no other issuer’s keys', async () => {
+    const cluster = await granted(external('team'))
+    cluster.mesh.keys = '{"keys":[]}'
+    const keys = { jwks: '{"keys":[{"kty":"EC"}]}' }
+    expect((await give(cluster, external('team', { issuer: GITLAB }), keys)).provenIn).toBe(1)
+    expect((await take(cluster, { issuer: GITLAB })).provenIn).toBe(1)
   })
 
   test('that is held and cannot be proven with other keys keeps those it had', async () => {
@@ -126,7 +128,7 @@ describe('a grant', () => {
     const keys = { jwks: cluster.mesh.keys }
     await give(cluster, external('team'), keys)
     cluster.mesh.keys = '{"keys":[]}'
-    const error = await errorOf(give(cluster, external('team'), { jwksUri: 'https://else/keys' }))
+    const error = await refusal(give(cluster, external('team'), { jwksUri: 'https://else/keys' }))
     expect(error.message).toMatch(/istiod got no keys from https:\/\/else\/keys$/)
     expect(await held(cluster)).toEqual([externalKey(external('team'))])
     expect((await readIssuers(cluster.kube, at)).get(GITHUB)).toEqual(keys)
@@ -178,7 +180,7 @@ describe('a revoke', () => {
   test('that fits several names them, each with its own command', async () => {
     const all = [external('team'), external('team', { issuer: GITLAB }), external('team', { exact: true })]
     const cluster = await granted(...all)
-    const error = await errorOf(take(cluster, { repository: 'team' }))
+    const error = await refusal(take(cluster, { repository: 'team' }))
     expect([error.code, [...error.suggestions].sort()]).toEqual(['AMBIGUOUS', all.map(revokeExternalCommand).sort()])
     expect((await take(cluster, { repository: 'team', issuer: GITHUB, exact: true })).revoked).toEqual([all[2]])
   })
@@ -186,7 +188,7 @@ describe('a revoke', () => {
   test('that the proxy does not follow is an error, and stays revoked', async () => {
     const cluster = await granted(external('team'))
     cluster.mesh.freeze()
-    const error = await errorOf(take(cluster))
+    const error = await refusal(take(cluster))
     expect([error.code, error.message]).toEqual(['NOT_PROVEN', expect.stringContaining('push refused, but PUT')])
     expect(await held(cluster)).toEqual([])
   })
@@ -209,6 +211,33 @@ test('of many at once none is lost, and the fence knows all of them', async () =
     await settleExternal(cluster.kube, at, [GITHUB, GITLAB], { opening: true })
     expect([cluster.store.read(FENCE)?.spec, leftovers(cluster)]).toEqual(before)
   }
+})
+
+describe('a private tenant', () => {
+  test('is nobody’s from outside, and names who was there before', async () => {
+    const cluster = await granted(external('team/app'), external('other'))
+    for (const name of ['team', 'shop'])
+      cluster.store.put({ ...namespace(name), metadata: { name, uid: `uid-${name}` } })
+    const used = await refusal(add(cluster, 'team'))
+    expect([used.code, used.details]).toMatchObject([
+      'TENANT_USED',
+      {
+        uses: [
+          {
+            kind: 'external grant',
+            why: expect.stringContaining('may push team/app'),
+            fix: expect.stringContaining('team/app'),
+          },
+        ],
+      },
+    ])
+    await add(cluster, 'shop')
+    const refused = await refusal(give(cluster, external('shop/app')))
+    expect([refused.code, refused.message]).toEqual([
+      'TENANT_REPOSITORY',
+      'repository "shop/app" is private to tenant shop, and not for those outside',
+    ])
+  })
 })
 
 describe('an installation', () => {

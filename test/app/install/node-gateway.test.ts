@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { doctor } from '../../../src/app/inspect/doctor.ts'
 import { status } from '../../../src/app/inspect/status.ts'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
 import { type FakeCluster, fakeCluster, forget, installedCluster, up } from '../../fakes/cluster.ts'
@@ -128,6 +129,17 @@ describe('a gateway on the nodes', () => {
       ]),
     ])
   })
+})
+
+test('doctor finds nothing wrong with a gateway on the nodes, and the Gateway that would attach', async () => {
+  const cluster = await installedCluster(GATEWAY)
+  const wrong = async () =>
+    (await doctor(cluster.ports, 'kube-registry')).filter(({ level }) => level === 'problem').map(({ what }) => what)
+  expect(await wrong()).toEqual([])
+  cluster.store.put(theirs('all'))
+  expect(await wrong()).toContainEqual(
+    expect.stringContaining("Gateway default/all would attach to the nodes' gateways"),
+  )
 })
 
 describe('a turn that fails', () => {

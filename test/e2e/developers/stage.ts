@@ -1,6 +1,6 @@
 import { REGISTRY, remove } from '../attacks/kit.ts'
 import { ensureNamespaces } from '../clients.ts'
-import { regctl, regctlOk } from '../cluster.ts'
+import { kubectlOk, regctl, regctlOk } from '../cluster.ts'
 import { upFlags } from '../images.ts'
 import { certify, type Identity, tokenOf, type Way, wayIn } from './workstation.ts'
 
@@ -26,6 +26,13 @@ export async function grantTo(
   const told = await regctlOk(['grant', namespace, repository, '--developer', developer, ...flags, '--json'])
   return (JSON.parse(told) as Granted).grant.serviceAccount
 }
+
+/** Changes what developers read of the way in. */
+export const publish = (data: Readonly<Record<string, string>>): Promise<string> =>
+  kubectlOk(['patch', 'configmap', 'developer-access', '-n', REGISTRY, '-p', JSON.stringify({ data })])
+
+export const publishAddresses = (addresses: readonly string[]): Promise<string> =>
+  publish({ addresses: addresses.map((address) => `${address}\n`).join('') })
 
 /** Ada, who may write `team` from outside, by a port of the nodes. */
 export type Stage = { readonly way: Way; readonly account: string; readonly ada: Identity }

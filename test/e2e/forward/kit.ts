@@ -32,6 +32,10 @@ export async function reportOf(port: number): Promise<Report | undefined> {
   }
 }
 
+/** The end of the certificate it serves by. */
+export const validUntil = (report?: Report): string | undefined =>
+  /certificate until ([^;]*)/.exec(report?.detail ?? '')?.[1]
+
 export async function ready(port: number, timeout = 30_000): Promise<Report> {
   return eventually(
     async () => {

@@ -1,5 +1,5 @@
 import { type Foreground, foreground } from './kit.ts'
-import { proxyEngine } from './proxy-engine.ts'
+import { type ProxyEngine, proxyEngine } from './proxy-engine.ts'
 
 /** A way of `regctl dev-forward` that suites try: its flags, and whether Istio's policies see what goes by it. */
 export type Mode = { readonly name: string; readonly flags: readonly string[]; readonly policed: boolean }
@@ -13,15 +13,14 @@ export const MODES: readonly Mode[] = [
 
 /** By the developer's kubeconfig where policies see whose it is, by the suites' own where rights on the pod decide. */
 export async function serve(
-  { name, flags, policed }: Mode,
+  mode: Mode,
   port: number,
   developer: string,
   ...more: readonly string[]
 ): Promise<Foreground> {
-  const engine = name === 'proxy' ? await proxyEngine() : undefined
+  const engine = mode.name === 'proxy' ? await proxyEngine() : undefined
   try {
-    const own = [...(engine?.flags ?? flags), ...(policed ? ['--kubeconfig', developer] : [])]
-    const forward = await foreground(port, ...own, ...more)
+    const forward = await serveBy(engine, mode, port, developer, ...more)
     return {
       ...forward,
       [Symbol.asyncDispose]: async () => {
@@ -33,4 +32,16 @@ export async function serve(
     await engine?.[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** The same with an engine that is there. */
+export const serveBy = (
+  engine: ProxyEngine | undefined,
+  { name, flags, policed }: Mode,
+  port: number,
+  developer: string,
+  ...more: readonly string[]
+): Promise<Foreground> => {
+  const own = name === 'proxy' ? (engine?.flags ?? flags) : flags
+  return foreground(port, ...own, ...(policed ? ['--kubeconfig', developer] : []), ...more)
 }
