@@ -150,7 +150,7 @@ describe('down', () => {
     })
     expect(JSON.parse(pulled.body)).toMatchObject({ schemaVersion: 2 })
     expect((await askOne(host, manifest('example/app', digest))).status).toBe(200)
-    expect(JSON.parse(await regctlOk(['grants', '--json']))).toEqual({ grants: [] })
+    expect(JSON.parse(await regctlOk(['grants', '--json']))).toEqual({ grants: [], exposures: [], external: [] })
     const before = await askOne(builder, { method: 'POST', url: `${SERVICE}/v2/example/app/blobs/uploads/` })
     expect(before.status).toBe(403)
   })
