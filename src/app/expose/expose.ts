@@ -13,9 +13,11 @@ import { gatewayAddresses } from '../cluster/gateway-addresses.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { meshFacts } from '../cluster/mesh.ts'
 import { liveObjects } from '../cluster/ownership.ts'
-import { readGrants, settleFences } from '../grant/grants.ts'
+import { settleFences } from '../grant/fences.ts'
+import { readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { gatewayProgress, waitFor } from '../install/rollout.ts'
+import { checkPrivate } from '../tenant/guard.ts'
 import { requireCertificate } from './certificate.ts'
 import { checkGateways, checkHost } from './clash.ts'
 import { exposedBy, readExposures } from './exposures.ts'
@@ -56,6 +58,8 @@ export async function planExposure(ports: Ports, namespace: string, asked: Asked
   const exposures = await readExposures(kube, installed.at)
   const before = exposures.find(({ host }) => host === asked.host)
   const wanted = await wantedExposure(ports, installed, asked, before)
+  const named = wanted.repositories.filter((one) => before?.repositories.includes(one) !== true)
+  await checkPrivate(kube, installed.at, named)
   await checkHost(ports, installed.at, wanted)
   if (isOnOwnGateway(wanted)) await checkGateways(ports, installed.at)
   const mesh = await meshFacts(ports, namespace, installed.settings)

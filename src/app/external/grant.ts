@@ -39,7 +39,7 @@ export async function grantExternal(
   const hosts = await requireHosts(kube, at)
   const before = await readExternalGrants(kube, at)
   const held = before.some((other) => externalKey(other) === externalKey(wanted))
-  await checkPrivate(kube, at, wanted.repository)
+  if (!held) await checkPrivate(kube, at, [wanted.repository])
   const keysBefore = (await readIssuers(kube, at)).get(wanted.issuer)
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   const about = { subjects: [wanted.subject], issuers: [wanted.issuer] }

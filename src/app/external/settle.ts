@@ -7,7 +7,8 @@ import { exposePrincipal, tokenHosts } from '../../domain/policy/exposure.ts'
 import type { Kube } from '../../ports.ts'
 import { settleObject } from '../cluster/settle.ts'
 import { readExposures } from '../expose/exposures.ts'
-import { namespaceRef, settleFences } from '../grant/grants.ts'
+import { settleFences } from '../grant/fences.ts'
+import { namespaceRef } from '../grant/grants.ts'
 import { readExternalGrants } from './grants.ts'
 
 /**

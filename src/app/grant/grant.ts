@@ -10,7 +10,8 @@ import { checkTenant } from '../tenant/guard.ts'
 import { proveTenants } from '../tenant/prove.ts'
 import { type BuilderOptions, type BuilderPlan, planBuilder, prepareBuilder } from './builder.ts'
 import { settleContextFirst } from './context-first.ts'
-import { namespaceRef, ownerOf, readGrants, settleFences } from './grants.ts'
+import { settleFences } from './fences.ts'
+import { namespaceRef, ownerOf, readGrants } from './grants.ts'
 import { undoing } from './undo.ts'
 
 export type GrantResult = {

@@ -1,12 +1,8 @@
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject, OwnerReference } from '../../domain/kube-object.ts'
-import { FENCE, fence, namespaceFence, writesName } from '../../domain/policy/fence.ts'
 import { GRANT_LABEL, type Grant, grantOf } from '../../domain/policy/grant.ts'
 import type { Kube } from '../../ports.ts'
 import { isOurs } from '../cluster/ownership.ts'
-import { settleObject } from '../cluster/settle.ts'
-import { readExposures } from '../expose/exposures.ts'
-import { readExternalGrants } from '../external/grants.ts'
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
 
@@ -30,27 +26,6 @@ export async function grantPolicies(kube: Kube, at: Pick<Installation, 'namespac
 /** The owner under which a grant goes with its namespace. */
 export function ownerOf(namespace: KubeObject): OwnerReference {
   return { apiVersion: 'v1', kind: 'Namespace', name: namespace.metadata.name, uid: namespace.metadata.uid ?? '' }
-}
-
-/**
- * Makes the fences follow the grants and exposures that are in the cluster now: a concurrent grant is seen by one of the two
- * writers, never by none.
- */
-export async function settleFences(kube: Kube, at: Installation, namespaces: readonly KubeObject[]): Promise<void> {
-  const refTo = (name: string) => ({ ...POLICY, namespace: at.namespace, name })
-  for (const namespace of namespaces) {
-    const { name } = namespace.metadata
-    await settleObject(kube, refTo(writesName(name)), async (before) => {
-      const grants = await readGrants(kube, at)
-      if (grantsOf(name, grants).length === 0) return undefined
-      return namespaceFence(at, name, grants, ownerOf(namespace), before?.metadata.resourceVersion)
-    })
-  }
-  await settleObject(kube, refTo(FENCE), async (before) => {
-    const all = [readGrants(kube, at), readExposures(kube, at), readExternalGrants(kube, at)] as const
-    const [grants, exposures, external] = await Promise.all(all)
-    return fence(at, grants, exposures, external, before?.metadata.resourceVersion)
-  })
 }
 
 export const namespaceRef = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', name }) as const

@@ -14,11 +14,12 @@ import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
 import { registryPods } from '../cluster/proxy.ts'
-import { settlePrivate } from '../tenant/settle.ts'
+import { readGiven } from '../tenant/given.ts'
 import { readTenants } from '../tenant/state.ts'
 import { settleContextFirst } from './context-first.ts'
 import { tidyAccounts } from './developer-account.ts'
-import { grantsOf, namespaceRef, readGrants, settleFences } from './grants.ts'
+import { settleFences } from './fences.ts'
+import { grantsOf, namespaceRef, readGrants } from './grants.ts'
 import { prove } from './prove.ts'
 
 export type RevokeSelection = {
@@ -63,17 +64,16 @@ export async function revoke(
     await settleFences(kube, at, [
       namespace ?? { apiVersion: 'v1', kind: 'Namespace', metadata: { name: selection.namespace } },
     ])
-    await settlePrivate(kube, at)
   })
   const left = await readGrants(kube, at)
   if (isOfDevelopers) await tidyAccounts(kube, at, selection.namespace)
   if (namespace !== undefined && !revoked.every(isDeveloper)) await tidyBuilder(ports, at, namespace, left)
   const wanted = async () => {
-    const [all, tenants] = await Promise.all([readGrants(kube, at), readTenants(kube, at)])
-    const now = grantsOf(selection.namespace, all)
+    const [given, tenants] = await Promise.all([readGiven(kube, at), readTenants(kube, at)])
+    const now = grantsOf(selection.namespace, given.grants)
     return [
       ...expectations(at, trustDomain, now),
-      ...privateExpectations(at, trustDomain, tenants, all, [selection.namespace]),
+      ...privateExpectations(at, trustDomain, tenants, given, [selection.namespace]),
       ...revoked.flatMap((grant) => revokedExpectations(at, trustDomain, grant, now)),
     ]
   }
@@ -135,7 +135,6 @@ export async function takeAllBack(
     at,
     taken.map(({ namespace }) => namespace),
   )
-  await settlePrivate(kube, at)
   const left = await readGrants(kube, at)
   for (const { grant, namespace } of taken) {
     if (isDeveloper(grant)) {

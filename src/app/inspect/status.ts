@@ -137,7 +137,7 @@ async function problemsOf(
     const wanted = [
       ...expectations(at, domain, grants, exposures),
       ...outlivedExpectations(at, domain, past),
-      ...(tenants === undefined ? [] : privateExpectations(at, domain, tenants, grants)),
+      ...(tenants === undefined ? [] : privateExpectations(at, domain, tenants, { grants, exposures })),
     ]
     await problems.asked(() => prove(ports, at, async () => wanted, 0))
   }

@@ -12,7 +12,8 @@ import { clusterError, RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { readExposures } from '../expose/exposures.ts'
 import { settleExternal } from '../external/settle.ts'
-import { namespaceRef, readGrants, settleFences } from '../grant/grants.ts'
+import { settleFences } from '../grant/fences.ts'
+import { namespaceRef, readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { readSets } from '../open-ports/ledger.ts'
 import { makingOf } from '../open-ports/making.ts'
@@ -178,7 +179,7 @@ async function verify(ports: Ports, plan: InstallPlan, deadline: number): Promis
         ])
         return [
           ...expectations(plan.at, plan.mesh.trustDomain, grants, exposures),
-          ...privateExpectations(plan.at, plan.mesh.trustDomain, tenants, grants),
+          ...privateExpectations(plan.at, plan.mesh.trustDomain, tenants, { grants, exposures }),
         ]
       },
       Math.min(left(), 30_000),

@@ -6,21 +6,6 @@ import type { Kube } from '../../ports.ts'
 import { readTenants } from './state.ts'
 
 /**
- * What is private to a namespace is nobody's from outside.
- * @throws conflict error (exit 4) TENANT_REPOSITORY
- */
-export async function checkPrivate(kube: Kube, at: Installation, repository: string): Promise<void> {
-  const tenant = findTenant(await readTenants(kube, at), tenantOf(repository))
-  if (tenant?.private !== true) return
-  throw conflictError('TENANT_REPOSITORY', `repository "${repository}" is private to tenant ${tenant.namespace}`, {
-    suggestions: [
-      `regctl tenant add ${tenant.namespace} --no-private, to open it`,
-      'or grant a repository outside of it',
-    ],
-  })
-}
-
-/**
  * A tenant's repositories are no one else's to be granted. What was granted before and accepted stays.
  * @throws conflict error (exit 4) TENANT_REPOSITORY
  */
@@ -36,5 +21,20 @@ export async function checkTenant(kube: Kube, at: Installation, wanted: Grant): 
         `regctl grant ${wanted.namespace} ${wanted.namespace}, to push there`,
       ],
     },
+  )
+}
+
+/**
+ * What is private is not for those outside, but where that was so before and was accepted.
+ * @throws conflict error (exit 4) TENANT_REPOSITORY
+ */
+export async function checkPrivate(kube: Kube, at: Installation, repositories: readonly string[]): Promise<void> {
+  const state = await readTenants(kube, at)
+  const repository = repositories.find((one) => findTenant(state, tenantOf(one))?.private === true)
+  if (repository === undefined) return
+  throw conflictError(
+    'TENANT_REPOSITORY',
+    `repository "${repository}" is private to tenant ${tenantOf(repository)}, and not for those outside`,
+    { suggestions: [`regctl tenant add ${tenantOf(repository)} --no-private, and everybody may read it`] },
   )
 }

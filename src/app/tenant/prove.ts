@@ -3,8 +3,8 @@ import { type Expectation, expectations } from '../../domain/policy/expectation.
 import type { Grant } from '../../domain/policy/grant.ts'
 import { privateExpectations } from '../../domain/policy/private-expectation.ts'
 import type { Ports } from '../../ports.ts'
-import { readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
+import { readGiven } from './given.ts'
 import { readTenants } from './state.ts'
 
 /** Waits until the registry's proxies decide as the grants of these namespaces and all private tenants say. */
@@ -17,14 +17,15 @@ export function proveTenants(
   more: (grants: readonly Grant[]) => readonly Expectation[] = () => [],
 ): Promise<number> {
   const wanted = async () => {
-    const [state, grants] = await Promise.all([readTenants(ports.kube, at), readGrants(ports.kube, at)])
+    const [state, given] = await Promise.all([readTenants(ports.kube, at), readGiven(ports.kube, at)])
+    const { grants } = given
     return [
       ...expectations(
         at,
         trustDomain,
         grants.filter(({ namespace }) => of.includes(namespace)),
       ),
-      ...privateExpectations(at, trustDomain, state, grants, of),
+      ...privateExpectations(at, trustDomain, state, given, of),
       ...more(grants),
     ]
   }

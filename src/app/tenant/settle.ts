@@ -8,7 +8,7 @@ import { clusterError, conflictError, RegctlError } from '../../errors.ts'
 import type { Kube, ResourceType } from '../../ports.ts'
 import { meshNamespace } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
-import { readGrants } from '../grant/grants.ts'
+import { readGiven } from './given.ts'
 import { dropEmptyRecord, tenantsRecord } from './state.ts'
 
 const ROUNDS = 50
@@ -56,7 +56,7 @@ export async function settleTenants(kube: Kube, at: Installation, types = TYPES)
 }
 
 /**
- * The same after a grant was taken back, for those who may write the registry's policies and nothing of the cluster's. A grant
+ * The same after a grant or an exposure came or went, for those who may write the registry's policies and nothing of the cluster's. A grant
  * in somebody's repositories, where it was accepted, is known to these policies alone.
  */
 export async function settlePrivate(kube: Kube, at: Installation): Promise<void> {
@@ -67,12 +67,12 @@ export async function settlePrivate(kube: Kube, at: Installation): Promise<void>
 export async function tenantDrift(kube: Kube, at: Installation, types = TYPES): Promise<Drift> {
   const live = await liveOnes(kube, at, types)
   const isAll = types === TYPES
-  const [record, grants, mesh] = await Promise.all([
+  const [record, given, mesh] = await Promise.all([
     tenantsRecord(kube, at),
-    readGrants(kube, at),
+    readGiven(kube, at),
     isAll ? meshNamespace(kube) : '',
   ])
-  const all = tenantObjects(at, tenantsOf(record), grants, mesh)
+  const all = tenantObjects(at, tenantsOf(record), given, mesh)
   const wanted = all.filter(({ kind }) => types.some((type) => type.kind === kind))
   const known = new Map(live.map((object) => [refKey(refOf(object)), object]))
   const keep = new Set(wanted.map((object) => refKey(refOf(object))))
@@ -129,5 +129,5 @@ async function liveOnes(kube: Kube, at: Installation, types: readonly ResourceTy
 async function stamp(kube: Kube, at: Installation): Promise<string | undefined> {
   const record = await tenantsRecord(kube, at)
   if (record === undefined) return undefined
-  return JSON.stringify([record.data, await readGrants(kube, at)])
+  return JSON.stringify([record.data, await readGiven(kube, at)])
 }

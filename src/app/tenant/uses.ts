@@ -1,9 +1,10 @@
 import type { V1Pod, V1Service } from '@kubernetes/client-node'
-import { externalKey } from '../../domain/external/grant.ts'
+import type { ExternalGrant } from '../../domain/external/grant.ts'
 import { revokeExternalCommand } from '../../domain/external/revoke-command.ts'
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
-import { grantKey } from '../../domain/policy/grant.ts'
+import type { Exposure } from '../../domain/policy/exposure.ts'
+import { type Grant, grantKey } from '../../domain/policy/grant.ts'
 import { exemptNamespaces } from '../../domain/stack/pod-admission.ts'
 import { imageFault, isOtherWay, repositoryOf } from '../../domain/tenant/image-rules.ts'
 import { loopbackFaults } from '../../domain/tenant/loopback-rules.ts'
@@ -11,14 +12,13 @@ import { isForeign, isShared, type Tenants, tenantOf } from '../../domain/tenant
 import type { Kube } from '../../ports.ts'
 import { meshNamespace } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
-import { readExternalGrants } from '../external/grants.ts'
-import { readGrants } from '../grant/grants.ts'
 import { revokeCommand } from '../grant/revoke.ts'
+import { readGiven } from './given.ts'
 
 /** Something of somebody else's that stands against what a tenant is to be, and the command that ends it. */
 export type Use = {
-  readonly kind: 'grant' | 'pod'
-  /** The grantee's or the pod's. */
+  readonly kind: 'grant' | 'exposure' | 'external grant' | 'pod'
+  /** The grantee's or the pod's; empty for somebody outside. */
   readonly namespace: string
   readonly object: string
   readonly why: string
@@ -40,25 +40,39 @@ export type Coming = {
 
 export async function foreignUses(kube: Kube, at: Installation, coming: Coming): Promise<readonly Use[]> {
   const pods = coming.privates.length === 0 ? [] : await podUses(kube, at, coming)
-  return [...(await grantUses(kube, at, coming)), ...(await externalUses(kube, at, coming)), ...pods]
+  const { grants, exposures, external } = await readGiven(kube, at)
+  return [...grantUses(grants, coming), ...exposureUses(exposures, coming), ...externalUses(external, coming), ...pods]
 }
 
-/** Those outside who push there. What is private they no longer may, accepted or not: they come by the exposing gateway. */
-async function externalUses(kube: Kube, at: Installation, { tenants }: Coming): Promise<readonly Use[]> {
-  return (await readExternalGrants(kube, at))
+/** What is exposed as a whole leaves out what is private. */
+const exposureUses = (exposures: readonly Exposure[], { privates }: Coming): readonly Use[] =>
+  exposures.flatMap(({ host, repositories }) =>
+    repositories
+      .filter((one) => privates.includes(tenantOf(one)))
+      .map((one) => ({
+        kind: 'exposure',
+        namespace: '',
+        object: `${host} ${one}`,
+        why: `${one} is exposed as ${host}`,
+        fix: `regctl unexpose ${host}`,
+        exempts: false,
+      })),
+  )
+
+const externalUses = (external: readonly ExternalGrant[], { tenants }: Coming): readonly Use[] =>
+  external
     .filter(({ repository }) => tenants.includes(tenantOf(repository)))
     .map((grant) => ({
-      kind: 'grant',
+      kind: 'external grant',
       namespace: '',
-      object: externalKey(grant),
-      why: `${grant.subject} may push ${grant.repository} from outside`,
+      object: `${grant.subject} ${grant.repository}`,
+      why: `${grant.subject} of ${grant.issuer} may push ${grant.repository}`,
       fix: revokeExternalCommand(grant),
       exempts: false,
     }))
-}
 
-async function grantUses(kube: Kube, at: Installation, { state, tenants, privates }: Coming): Promise<readonly Use[]> {
-  return (await readGrants(kube, at))
+function grantUses(grants: readonly Grant[], { state, tenants, privates }: Coming): readonly Use[] {
+  return grants
     .filter((grant) => {
       const tenant = tenantOf(grant.repository)
       if (!tenants.includes(tenant) || !isForeign(grant, tenant)) return false

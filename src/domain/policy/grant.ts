@@ -74,7 +74,9 @@ export function readPaths(grant: RepositoryScope): readonly string[] {
 }
 
 /** Every path a grant gives, to read or to write. */
-export const grantPaths = (grant: Grant): readonly string[] => [...new Set([...readPaths(grant), ...writePaths(grant)])]
+export const grantPaths = (grant: RepositoryScope): readonly string[] => [
+  ...new Set([...readPaths(grant), ...writePaths(grant)]),
+]
 
 function operations(at: Installation, grant: Grant): readonly Operation[] {
   const ports = [String(grantPort(at, grant))]

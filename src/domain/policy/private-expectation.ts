@@ -2,8 +2,10 @@ import { type Installation, localHosts, NODE_PROXY, nodeNamespace, servingPorts 
 import { isWithin } from '../repository.ts'
 import { isShared, privateOnes, type Tenant, type Tenants } from '../tenant/tenants.ts'
 import { type Expectation, PROBE } from './expectation.ts'
+import type { Exposure } from './exposure.ts'
 import { type Grant, grantPort } from './grant.ts'
 import { spiffeId } from './identity.ts'
+import type { Given } from './private.ts'
 
 /** Every pair of so many is looked at; of more, each tenant and the grants next to it. */
 const PAIRS = 600
@@ -16,7 +18,7 @@ export function privateExpectations(
   at: Installation,
   trustDomain: string,
   state: Tenants,
-  all: readonly Grant[],
+  { grants: all, exposures }: Pick<Given, 'grants' | 'exposures'>,
   of?: readonly string[],
 ): readonly Expectation[] {
   const tenants = privateOnes(state)
@@ -37,8 +39,32 @@ export function privateExpectations(
       why: `nodes pull for ${namespace}`,
     }),
   )
-  return [...reads, ...pulls, ...mountExpectations(at, trustDomain, tenants, grants)]
+  const exposed = tenants.flatMap(({ namespace }) => notExposed(trustDomain, namespace, exposures, at.port))
+  return [...reads, ...pulls, ...exposed, ...mountExpectations(at, trustDomain, tenants, grants)]
 }
+
+/** What is exposed as a whole is not what is private. */
+const notExposed = (
+  trustDomain: string,
+  tenant: string,
+  exposures: readonly Exposure[],
+  port: number,
+): readonly Expectation[] =>
+  exposures
+    .filter(({ repositories }) => repositories.length === 0)
+    .flatMap(({ host, principals }) =>
+      principals.map((principal) => ({
+        request: {
+          principal: `spiffe://${principal.replace(/^cluster\.local/, trustDomain)}`,
+          method: 'GET',
+          path: `/v2/${tenant}/${PROBE}/manifests/1`,
+          host,
+          port,
+        },
+        allowed: false,
+        why: `${host} does not expose what is ${tenant}'s`,
+      })),
+    )
 
 const isNext = (index: number, other: number, count: number): boolean =>
   [0, 1].some((step) => (index + step) % count === other)

@@ -1,7 +1,10 @@
+import { type ExternalGrant, scopeOf } from '../external/grant.ts'
 import { developerPort, type Installation } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
+import { isWithin } from '../repository.ts'
 import { isForeign, privateOnes, TENANT_LABEL, type Tenant, type Tenants, tenantOf } from '../tenant/tenants.ts'
 import { authorizationPolicy, type Rule } from './authorization-policy.ts'
+import { type Exposure, exposedPaths, exposePrincipal, principalsIn } from './exposure.ts'
 import { nodePrincipal } from './fence.ts'
 import { type Grant, grantPaths } from './grant.ts'
 import { type Identity, principalOf } from './identity.ts'
@@ -17,13 +20,16 @@ export function privatePolicy(
   at: Installation,
   tenant: Pick<Tenant, 'namespace'>,
   { shares }: Pick<Tenants, 'shares'>,
-  grants: readonly Grant[],
+  { grants, ...outside }: Given,
 ): KubeObject {
   const { namespace } = tenant
-  const guests = guestsOf(
-    shares.filter((share) => tenantOf(share.repository) === namespace),
-    grants.filter((grant) => isForeign(grant, namespace)),
-  )
+  const guests = [
+    ...guestsOf(
+      shares.filter((share) => tenantOf(share.repository) === namespace),
+      grants.filter((grant) => isForeign(grant, namespace)),
+    ),
+    ...gatewaysOf(at, namespace, outside),
+  ]
   const ports = [String(at.port), String(developerPort(at))]
   const paths = [`/v2/${namespace}/*`]
   const known = [nodePrincipal(at), principalOf({ namespace }), ...guests.map(({ principal }) => principal)].sort()
@@ -46,6 +52,36 @@ export function privatePolicy(
     { action: 'DENY', rules },
     { labels: { [TENANT_LABEL]: namespace } },
   )
+}
+
+/** Everything that may give somebody something in a tenant's repositories. */
+export type Given = {
+  readonly grants: readonly Grant[]
+  readonly exposures: readonly Exposure[]
+  readonly external: readonly ExternalGrant[]
+}
+
+/**
+ * Gateways to which somebody exposed a repository of the tenant's by its name, or for whose callers there are grants in it.
+ * What is exposed as a whole is not what is private. Whose token gives what, the fence says.
+ */
+function gatewaysOf(
+  at: Installation,
+  tenant: string,
+  { exposures, external }: Pick<Given, 'exposures' | 'external'>,
+): readonly Guest[] {
+  const granted = external
+    .filter(({ repository }) => isWithin(repository, tenant))
+    .map(scopeOf)
+    .flatMap(grantPaths)
+  return principalsIn(exposures).flatMap((principal) => {
+    const named = exposures
+      .filter(({ principals, repositories }) => principals.includes(principal) && repositories.length > 0)
+      .flatMap(exposedPaths)
+      .filter((path) => path.startsWith(`/v2/${tenant}/`))
+    const open = [...new Set([...named, ...(principal === exposePrincipal(at) ? granted : [])])].sort()
+    return open.length === 0 ? [] : [{ principal, open, others: [] }]
+  })
 }
 
 type Guest = { readonly principal: string; readonly open: readonly string[]; readonly others: readonly string[] }
@@ -80,5 +116,5 @@ function guestsOf(shares: Tenants['shares'], grants: readonly Grant[]): readonly
 }
 
 /** One policy for each private tenant. */
-export const privatePolicies = (at: Installation, tenants: Tenants, grants: readonly Grant[]): readonly KubeObject[] =>
-  privateOnes(tenants).map((tenant) => privatePolicy(at, tenant, tenants, grants))
+export const privatePolicies = (at: Installation, tenants: Tenants, given: Given): readonly KubeObject[] =>
+  privateOnes(tenants).map((tenant) => privatePolicy(at, tenant, tenants, given))

@@ -1,8 +1,8 @@
 import type { Installation } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { IMAGE_ID, spellings } from '../tenant/spelling.ts'
-import { ADDRESSES } from '../tenant/tenants.ts'
-import { podPolicies, quoted } from './pod-admission.ts'
+import { ADDRESSES, admissionData, type Tenants } from '../tenant/tenants.ts'
+import { mapped, podPolicies, quoted } from './pod-admission.ts'
 
 const CONTAINERS = ['containers', 'initContainers', 'ephemeralContainers'] as const
 
@@ -20,7 +20,7 @@ const first = (list: string): string => `'image "' + variables.${list}[0] + '"'`
  * Whose pods may use which image. A kubelet's pull does not say for which pod it is, so this is where pulls are decided.
  * An update is asked about the images it brings, so that pods that were there before can still be changed and end.
  */
-export function imagePolicies(at: Installation, exempt: readonly string[]): readonly KubeObject[] {
+export function imagePolicies(at: Installation, tenants: Tenants, exempt: readonly string[]): readonly KubeObject[] {
   const { own, wellFormed, other, address, harmless } = spellings(at)
   const isOwn = own.map((start) => `i.startsWith(${quoted(start)})`).join(' || ')
   const tenant = "r.split('/')[0]"
@@ -28,6 +28,7 @@ export function imagePolicies(at: Installation, exempt: readonly string[]): read
   const way = `localhost:${at.port}/REPOSITORY`
   return podPolicies(at, 'images', exempt, ({ spec, old }) => ({
     variables: [
+      { name: 'tenants', expression: mapped(admissionData(tenants)) },
       { name: 'before', expression: `oldObject == null ? [] : ${imagesOf(old)}` },
       { name: 'images', expression: `(${imagesOf(spec)}).filter(i, !(i in variables.before))` },
       { name: 'ids', expression: `variables.images.filter(i, i.matches(${quoted(IMAGE_ID)}))` },
@@ -38,13 +39,13 @@ export function imagePolicies(at: Installation, exempt: readonly string[]): read
       },
       {
         name: 'otherwise',
-        expression: `variables.images.filter(i, !(${isOwn}) && (i.lowerAscii().matches(${quoted(other)}) || (i.lowerAscii().matches(${quoted(address)}) && !i.lowerAscii().matches(${quoted(harmless)})) || (${quoted(ADDRESSES)} in params.data && params.data[${quoted(ADDRESSES)}].split(' ').exists(a, a != '' && (i.lowerAscii().startsWith(a + ':') || i.lowerAscii().startsWith(a + '/'))))))`,
+        expression: `variables.images.filter(i, !(${isOwn}) && (i.lowerAscii().matches(${quoted(other)}) || (i.lowerAscii().matches(${quoted(address)}) && !i.lowerAscii().matches(${quoted(harmless)})) || (${quoted(ADDRESSES)} in variables.tenants && variables.tenants[${quoted(ADDRESSES)}].split(' ').exists(a, a != '' && (i.lowerAscii().startsWith(a + ':') || i.lowerAscii().startsWith(a + '/'))))))`,
       },
       // The type says nothing of a Namespace's uid, which is there all the same.
       { name: 'uid', expression: 'string(dyn(namespaceObject).metadata.uid)' },
       {
         name: 'foreign',
-        expression: `variables.own.map(i, i.substring(i.indexOf('/') + 1).split('@')[0].split(':')[0]).filter(r, ${tenant} in params.data && params.data[${tenant}].startsWith('private ') && !(${tenant} == request.namespace && params.data[${tenant}].split(' ')[1] == variables.uid) && !(${key} in params.data && params.data[${key}].split(' ')[0] == variables.uid && params.data[${key}].split(' ').exists(s, r == s || r.startsWith(s + '/'))))`,
+        expression: `variables.own.map(i, i.substring(i.indexOf('/') + 1).split('@')[0].split(':')[0]).filter(r, ${tenant} in variables.tenants && variables.tenants[${tenant}].startsWith('private ') && !(${tenant} == request.namespace && variables.tenants[${tenant}].split(' ')[1] == variables.uid) && !(${key} in variables.tenants && variables.tenants[${key}].split(' ')[0] == variables.uid && variables.tenants[${key}].split(' ').exists(s, r == s || r.startsWith(s + '/'))))`,
       },
     ],
     validations: [

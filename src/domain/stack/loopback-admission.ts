@@ -1,7 +1,7 @@
 import type { Installation } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { HANDLERS, HARMLESS_HOST, HOOKS, PROBES } from '../tenant/loopback-rules.ts'
-import { EXEMPT } from '../tenant/tenants.ts'
+import type { Tenants } from '../tenant/tenants.ts'
 import { podPolicies, quoted } from './pod-admission.ts'
 
 /** The hosts a container's probes and hooks name, in CEL. */
@@ -25,12 +25,16 @@ const newly = (spec: string, old: string, field: string): string => {
  * asks for it what a probe or a hook says. Nor where it sees the node's processes, and with the proxy's uid what those
  * have. Every namespace is bound, those made later too, but the ones that are named.
  */
-export function loopbackPolicies(at: Installation, exempt: readonly string[]): readonly KubeObject[] {
+export function loopbackPolicies(
+  at: Installation,
+  { exempt: accepted }: Pick<Tenants, 'exempt'>,
+  exempt: readonly string[],
+): readonly KubeObject[] {
   return podPolicies(at, 'node-loopback', exempt, ({ spec, old }) => ({
     variables: [
       {
         name: 'exempt',
-        expression: `${quoted(EXEMPT)} in params.data && request.namespace in params.data[${quoted(EXEMPT)}].split(' ')`,
+        expression: `request.namespace in [${accepted.map(quoted).join(', ')}]`,
       },
       { name: 'before', expression: `oldObject == null ? [] : ${hostsOf(old)}` },
       {

@@ -1,6 +1,6 @@
-import { type Installation, ingressNamespace, nodeNamespace, ownerLabels } from '../installation.ts'
+import { exposeNamespace, type Installation, ingressNamespace, nodeNamespace, ownerLabels } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
-import { TENANT_LABEL, tenantsRef } from '../tenant/tenants.ts'
+import { TENANT_LABEL } from '../tenant/tenants.ts'
 
 export type Validation = {
   readonly expression: string
@@ -53,7 +53,7 @@ export const SUBJECTS: readonly Subject[] = [
 
 /**
  * Namespaces the policies never bind: the cluster's, the mesh's and ours, where whoever may make pods has the nodes or the
- * registry already. Were the record gone, the cluster could still mend itself.
+ * registry already. Were a policy wrong, the cluster could still mend itself.
  */
 export const exemptNamespaces = (at: Installation, meshNamespace: string): readonly string[] => [
   'kube-system',
@@ -61,9 +61,14 @@ export const exemptNamespaces = (at: Installation, meshNamespace: string): reado
   at.namespace,
   nodeNamespace(at),
   ingressNamespace(at),
+  exposeNamespace(at),
 ]
 
-/** A policy on pods, and its twin on what makes pods, each with its binding. They read the tenants' ConfigMap. */
+/**
+ * A policy on pods, and its twin on what makes pods, each with its binding. What they have to know stands in them: a parameter is
+ * read from what the API server watches, and it never watches a ConfigMap again once the last policy with one is gone, but
+ * goes on by what it was then (https://github.com/kubernetes/kubernetes/issues/130887).
+ */
 export function podPolicies(
   at: Installation,
   what: string,
@@ -77,7 +82,6 @@ export function podPolicies(
     const name = `regctl-${what}${subject.suffix}-${at.namespace}`
     const metadata = { name, labels: { ...ownerLabels(at), [TENANT_LABEL]: '' } }
     const { variables, validations } = write(subject)
-    const { namespace, name: params } = tenantsRef(at)
     return [
       {
         apiVersion: 'admissionregistration.k8s.io/v1',
@@ -85,7 +89,6 @@ export function podPolicies(
         metadata,
         spec: {
           failurePolicy: 'Fail',
-          paramKind: { apiVersion: 'v1', kind: 'ConfigMap' },
           matchConstraints: {
             namespaceSelector: {
               matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: exempt }],
@@ -100,16 +103,17 @@ export function podPolicies(
         apiVersion: 'admissionregistration.k8s.io/v1',
         kind: 'ValidatingAdmissionPolicyBinding',
         metadata,
-        spec: {
-          policyName: name,
-          // Without the tenants nobody could tell whose an image is.
-          paramRef: { name: params, namespace, parameterNotFoundAction: 'Deny' },
-          validationActions: [subject.action],
-        },
+        spec: { policyName: name, validationActions: [subject.action] },
       },
     ]
   })
 }
+
+/** A CEL map of strings. */
+export const mapped = (data: Readonly<Record<string, string>>): string =>
+  `{${Object.entries(data)
+    .map(([key, value]) => `${quoted(key)}: ${quoted(value)}`)
+    .join(', ')}}`
 
 /** A CEL string. */
 export const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`

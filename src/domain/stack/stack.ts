@@ -87,7 +87,7 @@ export function stack(
     ...[...new Set(grants.map((grant) => grant.namespace))].map((name) =>
       namespaceFence(at, name, grants, owners.get(name)),
     ),
-    ...tenantObjects(at, tenants.state, grants, tenants.meshNamespace),
+    ...tenantObjects(at, tenants.state, { grants, exposures, external }, tenants.meshNamespace),
     nodeProxy(at, mesh.proxy),
     ...(servingPorts(at).length > 1 ? outsidePort(at, shipped.developerIngress) : []),
     ...(access === undefined ? [] : developerIngress(at, settings, mesh, shipped.gateway, access)),

@@ -1,7 +1,6 @@
 import type { Installation } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
-import type { Grant } from '../policy/grant.ts'
-import { privatePolicies } from '../policy/private.ts'
+import { type Given, privatePolicies } from '../policy/private.ts'
 import { privateOnes, type Tenants } from '../tenant/tenants.ts'
 import { imagePolicies } from './image-admission.ts'
 import { loopbackPolicies } from './loopback-admission.ts'
@@ -12,16 +11,16 @@ import { exemptNamespaces } from './pod-admission.ts'
 export function tenantObjects(
   at: Installation,
   tenants: Tenants,
-  grants: readonly Grant[],
+  given: Given,
   /** Of istiod. */
   meshNamespace: string,
 ): readonly KubeObject[] {
   if (privateOnes(tenants).length === 0) return []
   const exempt = exemptNamespaces(at, meshNamespace)
   return [
-    ...privatePolicies(at, tenants, grants),
+    ...privatePolicies(at, tenants, given),
     mountFilter(at),
-    ...imagePolicies(at, exempt),
-    ...loopbackPolicies(at, exempt),
+    ...imagePolicies(at, tenants, exempt),
+    ...loopbackPolicies(at, tenants, exempt),
   ]
 }

@@ -3,7 +3,7 @@ import type { KubeObject, ObjectRef } from '../kube-object.ts'
 import type { Grant } from '../policy/grant.ts'
 import { isWithin } from '../repository.ts'
 
-/** Name of the ConfigMap that says who the tenants are; the admission policies read it too. */
+/** Name of the ConfigMap that says who the tenants are. */
 export const TENANTS = 'tenants'
 
 /** On everything that is there for the sake of tenants. Its value is the tenant, or empty for what all of them share. */
@@ -44,7 +44,7 @@ export const tenantsRef = ({ namespace }: Pick<Installation, 'namespace'>): Obje
 export const ADDRESSES = '_addresses'
 export const EXEMPT = '_exempt'
 
-/** Looked up by admission for each image: keys are names, and values words, so that many tenants cost what few do. */
+/** Keys are names, and values words, so that admission looks an image up and many tenants cost what few do. */
 export function tenantsData({ tenants, shares, addresses, exempt }: Tenants): Readonly<Record<string, string>> {
   const pairs = Map.groupBy(shares, ({ repository, namespace }) => `${tenantOf(repository)}.${namespace}`)
   return {
@@ -58,6 +58,15 @@ export function tenantsData({ tenants, shares, addresses, exempt }: Tenants): Re
       ]),
     ),
   }
+}
+
+/** What admission has to know of it. */
+export function admissionData(state: Tenants): Readonly<Record<string, string>> {
+  const tenants = privateOnes(state).map(({ namespace, uid }) => ({ namespace, uid, private: true }))
+  const shares = state.shares.filter(({ repository }) =>
+    tenants.some(({ namespace }) => namespace === tenantOf(repository)),
+  )
+  return tenantsData({ tenants, shares, addresses: state.addresses, exempt: [] })
 }
 
 const tenantWords = ({ private: own, uid, granted }: Tenant): string =>

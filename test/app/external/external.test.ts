@@ -3,7 +3,7 @@ import { grantExternal } from '../../../src/app/external/grant.ts'
 import { readExternalGrants, readIssuers } from '../../../src/app/external/grants.ts'
 import { type ExternalSelection, revokeExternal } from '../../../src/app/external/revoke.ts'
 import { settleExternal } from '../../../src/app/external/settle.ts'
-import { settleFences } from '../../../src/app/grant/grants.ts'
+import { settleFences } from '../../../src/app/grant/fences.ts'
 import { status } from '../../../src/app/inspect/status.ts'
 import { uninstall } from '../../../src/app/install/uninstall.ts'
 import { type ExternalGrant, externalKey } from '../../../src/domain/external/grant.ts'
@@ -223,7 +223,11 @@ describe('a private tenant', () => {
       'TENANT_USED',
       {
         uses: [
-          { kind: 'grant', why: `${MAIN} may push team/app from outside`, fix: expect.stringContaining('team/app') },
+          {
+            kind: 'external grant',
+            why: expect.stringContaining('may push team/app'),
+            fix: expect.stringContaining('team/app'),
+          },
         ],
       },
     ])
@@ -231,7 +235,7 @@ describe('a private tenant', () => {
     const refused = await refusal(give(cluster, external('shop/app')))
     expect([refused.code, refused.message]).toEqual([
       'TENANT_REPOSITORY',
-      'repository "shop/app" is private to tenant shop',
+      'repository "shop/app" is private to tenant shop, and not for those outside',
     ])
   })
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { grantPolicies, grantsOf, ownerOf, readGrants, settleFences } from '../../../src/app/grant/grants.ts'
+import { settleFences } from '../../../src/app/grant/fences.ts'
+import { grantPolicies, grantsOf, ownerOf, readGrants } from '../../../src/app/grant/grants.ts'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
 import { fence, namespaceFence } from '../../../src/domain/policy/fence.ts'
 import { type Grant, grantKey, grantName, grantPolicy } from '../../../src/domain/policy/grant.ts'

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { readGrants } from '../../../src/app/grant/grants.ts'
+import { checkPrivate } from '../../../src/app/tenant/guard.ts'
 import { readTenants } from '../../../src/app/tenant/state.ts'
+import { externalPolicy } from '../../../src/domain/external/grant.ts'
+import { exposePrincipal, exposurePolicy } from '../../../src/domain/policy/exposure.ts'
 import { grantKey } from '../../../src/domain/policy/grant.ts'
 import { at } from '../../domain/at.ts'
 import { type FakeCluster, forget, namespace, pod } from '../../fakes/cluster.ts'
@@ -118,6 +121,27 @@ describe('what stands against it', () => {
     expect(cluster.kube.writes).toEqual([])
     // A public one takes nobody's reads away.
     expect(await uses(add(cluster, 'a', {}))).toEqual(['b * a/x subtree write: namespace b may push a/x'])
+  })
+
+  test('of those outside: what is exposed by name, and whoever may push by a token', async () => {
+    const cluster = await withNamespaces('a')
+    const principals = [exposePrincipal(at)]
+    for (const [host, repositories] of [
+      ['all.example.org', []],
+      ['a.example.org', ['a/x', 'team/y']],
+    ] as const)
+      cluster.store.put(exposurePolicy(at, { host, repositories, way: 'secret', principals }))
+    const outside = { issuer: 'https://i', subject: 's', audience: 'x', repository: 'a/x', exact: false }
+    cluster.store.put(externalPolicy(at, outside, exposePrincipal(at)))
+    expect(await uses(add(cluster, 'a'))).toEqual([
+      'a.example.org a/x: a/x is exposed as a.example.org',
+      's a/x: s of https://i may push a/x',
+    ])
+    expect(await uses(add(cluster, 'a', {}))).toEqual(['s a/x: s of https://i may push a/x'])
+    await add(cluster, 'a', { private: true, accept: true })
+    const { kube } = cluster
+    expect(await refusal(checkPrivate(kube, at, ['team/x', 'a/y']))).toMatchObject({ code: 'TENANT_REPOSITORY' })
+    await checkPrivate(kube, at, ['team/x'])
   })
 
   test('accepted it stays as it is, and no more', async () => {

@@ -1,7 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { decide, type Request } from '../../../src/domain/envoy/rbac.ts'
+import type { Spec } from '../../../src/domain/policy/authorization-policy.ts'
+import { type Exposure, exposePrincipal, exposurePolicy } from '../../../src/domain/policy/exposure.ts'
+import { fence, readNodes } from '../../../src/domain/policy/fence.ts'
+import { type Grant, grantPolicy } from '../../../src/domain/policy/grant.ts'
 import { spiffeId } from '../../../src/domain/policy/identity.ts'
-import { privatePolicies, privatePolicy } from '../../../src/domain/policy/private.ts'
+import { type Given, privatePolicies, privatePolicy } from '../../../src/domain/policy/private.ts'
 import { privateExpectations } from '../../../src/domain/policy/private-expectation.ts'
 import { isWithin } from '../../../src/domain/repository.ts'
 import { mountFilter } from '../../../src/domain/stack/mount-filter.ts'
@@ -10,6 +14,13 @@ import { at, grantFrom } from '../at.ts'
 import { rbacFilters } from './istio.ts'
 import { means } from './model.ts'
 import { policiesOf } from './policies.ts'
+
+const given = (grants: readonly Grant[], outside: Partial<Given> = {}): Given => ({
+  exposures: [],
+  external: [],
+  ...outside,
+  grants,
+})
 
 const shareFrom = (text: string) => {
   const [repository = '', namespace = ''] = text.split(' with ')
@@ -82,7 +93,7 @@ describe('the policies decide as tenants mean', () => {
     const state = stateOf(tenants, shares)
     const grants = texts.map(grantFrom)
     const developed = { ...at, ...(grants.some(({ developer }) => developer) ? { developers: true as const } : {}) }
-    const policies = [...policiesOf(grants), ...privatePolicies(at, state, grants)]
+    const policies = [...policiesOf(grants), ...privatePolicies(at, state, given(grants))]
     const filters = rbacFilters(policies)
     const wrong = requests
       .filter(
@@ -91,7 +102,7 @@ describe('the policies decide as tenants mean', () => {
       .map(({ principal, method, port, path }) => `${principal} ${method} ${port} ${path}`)
     expect(wrong).toEqual([])
     const rules = patchOf(mountFilter(at))
-    const unmet = privateExpectations(developed, 'cluster.local', state, grants).filter(
+    const unmet = privateExpectations(developed, 'cluster.local', state, given(grants)).filter(
       ({ request, allowed }) => decide([...filters, rules], request).allowed !== allowed,
     )
     expect(unmet).toEqual([])
@@ -106,15 +117,69 @@ describe('the policies decide as tenants mean', () => {
       metadata: { name: 'all', namespace: 'istio-system' },
       spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: ['5000'] } }] }] },
     }
-    const filters = rbacFilters([...policiesOf(grants), ...privatePolicies(at, state, grants), everything])
+    const filters = rbacFilters([...policiesOf(grants), ...privatePolicies(at, state, given(grants)), everything])
     const through = requests.filter((request) => decide(filters, request).allowed && !opens(state, grants, request))
     expect(through).toEqual([])
   })
 })
 
+describe('what is exposed', () => {
+  const gateway = exposePrincipal(at)
+  const exposure = (host: string, ...repositories: readonly string[]): Exposure => ({
+    host,
+    repositories,
+    way: 'secret',
+    principals: [gateway],
+  })
+  const all = exposure('all.example.org')
+  const named = exposure('a.example.org', 'a/base/*', 'team/app')
+  const exposures = [all, named]
+  const grants = ['a a', 'ci team'].map(grantFrom)
+  const state = stateOf('a', [])
+  const filters = rbacFilters([
+    readNodes(at),
+    fence(at, grants, exposures),
+    ...grants.map((grant) => grantPolicy(at, grant)),
+    ...exposures.map((one) => exposurePolicy(at, one)),
+    ...privatePolicies(at, state, given(grants, { exposures })),
+  ])
+  const reads = (host: string, repository: string) =>
+    decide(filters, {
+      principal: `spiffe://${gateway}`,
+      method: 'GET',
+      path: `/v2/${repository}/manifests/1`,
+      host,
+      port: at.port,
+    }).allowed
+
+  test('by its name stays so, and as a whole leaves out what is private', () => {
+    expect([reads(named.host, 'a/base/x'), reads(named.host, 'team/app'), reads(all.host, 'team/app')]).toEqual([
+      true,
+      true,
+      true,
+    ])
+    expect([reads(named.host, 'a/app'), reads(all.host, 'a/app')]).toEqual([false, false])
+    const wanted = privateExpectations(at, 'cluster.local', state, given(grants, { exposures }))
+    expect(wanted.map(({ why }) => why)).toContain("all.example.org does not expose what is a's")
+    const unmet = wanted.filter(
+      ({ request, allowed }) => decide([...filters, patchOf(mountFilter(at))], request).allowed !== allowed,
+    )
+    expect(unmet).toEqual([])
+  })
+
+  test('to somebody with a token opens what the token gives', () => {
+    const grant = { issuer: 'https://i', subject: 's', audience: 'x', repository: 'a/app', exact: false }
+    const spec = privatePolicy(at, { namespace: 'a' }, state, given(grants, { exposures: [all], external: [grant] }))
+    expect((spec.spec as Spec).rules.at(-1)).toEqual({
+      from: [{ source: { principals: [gateway] } }],
+      to: [{ operation: { ports: ['5000', '5443'], paths: ['/v2/a/*'], notPaths: ['/v2/a/app/*'] } }],
+    })
+  })
+})
+
 test('guests with the same rights stand in one rule', () => {
   const shares = Array.from({ length: 600 }, (_, index) => shareFrom(`a/base with ns${index}`))
-  const { rules } = privatePolicy(at, { namespace: 'a' }, { shares }, []).spec as { rules: readonly unknown[] }
+  const { rules } = privatePolicy(at, { namespace: 'a' }, { shares }, given([])).spec as { rules: readonly unknown[] }
   expect(rules).toHaveLength(2)
 })
 
@@ -122,13 +187,13 @@ test('without the policies, or without the filter, the expectations say so', () 
   const state = stateOf('a', [])
   const grants = ['a a', 'ci team'].map(grantFrom)
   const missed = (filters: Parameters<typeof decide>[0]) =>
-    privateExpectations(at, 'cluster.local', state, grants)
+    privateExpectations(at, 'cluster.local', state, given(grants))
       .filter(({ request, allowed }) => decide(filters, request).allowed !== allowed)
       .map(({ why }) => why)
   expect(missed([...rbacFilters(policiesOf(grants)), patchOf(mountFilter(at))])).toEqual([
     "ci does not read what is a's",
   ])
-  expect(missed(rbacFilters([...policiesOf(grants), ...privatePolicies(at, state, grants)]))).toEqual(
+  expect(missed(rbacFilters([...policiesOf(grants), ...privatePolicies(at, state, given(grants))]))).toEqual(
     Array.from({ length: 3 }, () => 'nobody mounts blobs of a'),
   )
 })
@@ -139,7 +204,7 @@ test('of hundreds each tenant is asked about its neighbours', () => {
     at,
     'cluster.local',
     stateOf(names.join(' '), []),
-    names.map((name) => grantFrom(`${name} ${name}`)),
+    given(names.map((name) => grantFrom(`${name} ${name}`))),
   )
   expect(all.length).toBeLessThan(700)
   for (const name of names) expect(all.some(({ why }) => why.endsWith(`does not read what is ${name}'s`))).toBe(true)
