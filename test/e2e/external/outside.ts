@@ -54,6 +54,11 @@ export class Outside implements AsyncDisposable {
     return `${HOST}:${this.#port}`
   }
 
+  /** What a daemon has to take for the machine's own. */
+  get machine(): { readonly hosts: string; readonly roots: string } {
+    return { hosts: this.#hosts, roots: this.#certificate.certificate }
+  }
+
   get directory(): string {
     return this.#certificate.directory
   }

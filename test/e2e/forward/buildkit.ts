@@ -7,6 +7,7 @@ import { removeGroups } from '../../lab/cgroups.ts'
 import { until } from '../../lab/command.ts'
 import { extraTool } from '../../lab/tools.ts'
 import { eventually, type Run, type RunOptions, run } from '../cluster.ts'
+import type { DockerOptions } from './docker.ts'
 
 /** A real buildkitd of our own. */
 export type Buildkit = AsyncDisposable & {
@@ -16,7 +17,7 @@ export type Buildkit = AsyncDisposable & {
 }
 
 /** As dockerd's: mounts in a namespace that goes with it, and it goes with us. */
-export async function startBuildkit(): Promise<Buildkit> {
+export async function startBuildkit({ hosts, roots }: DockerOptions = {}): Promise<Buildkit> {
   const buildctl = await extraTool('buildkit', 'buildctl')
   const directory = await mkdtemp(join(tmpdir(), 'regctl-buildkit-'))
   const group = basename(directory)
@@ -24,16 +25,18 @@ export async function startBuildkit(): Promise<Buildkit> {
   await writeFile(settings, `[worker.oci]\ndefaultCgroupParent = "/${group}"\n`)
   const address = `unix://${directory}/buildkitd.sock`
   const log = await open(join(directory, 'log'), 'w')
+  const trusted = roots === undefined ? {} : { SSL_CERT_FILE: roots }
   const daemon = spawn(
     'setpriv',
     [
       ...['--pdeathsig=TERM', 'unshare', '--mount', '--propagation=private'],
+      ...(hosts === undefined ? [] : ['sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"', hosts]),
       ...[await extraTool('buildkit', 'buildkitd'), '--addr', address, '--root', join(directory, 'root')],
       ...['--config', settings, '--containerd-worker=false', '--oci-worker-net=host', '--oci-worker-binary=runc'],
       ...['--oci-worker-snapshotter=native', '--otel-socket-path', join(directory, 'otel.sock')],
       '--cdi-disabled',
     ],
-    { stdio: ['ignore', log.fd, log.fd], env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` } },
+    { stdio: ['ignore', log.fd, log.fd], env: { ...process.env, ...trusted, PATH: `${process.env.PATH}:/usr/sbin` } },
   )
   const client = (args: readonly string[], options: RunOptions = {}): Promise<Run> =>
     run([buildctl, '--addr', address, ...args], options)

@@ -15,6 +15,8 @@ export type Docker = AsyncDisposable & {
   readonly host: string
   /** A directory for the PATH, so that `docker` is the one that fits. */
   readonly path: string
+  /** The directory of its client's configuration. */
+  readonly config: string
   readonly run: (args: readonly string[], options?: RunOptions) => Promise<Run>
 }
 
@@ -38,7 +40,8 @@ export async function startDocker({ hosts, roots }: DockerOptions = {}): Promise
   await installPackages({ 'docker.io': '/usr/sbin/dockerd' })
   const directory = await mkdtemp(join(tmpdir(), 'regctl-docker-'))
   const host = `unix://${directory}/docker.sock`
-  await mkdir(join(directory, 'config'))
+  const config = join(directory, 'config')
+  await mkdir(config)
   await mkdir(join(directory, 'bin'))
   await symlink(DOCKER, join(directory, 'bin', 'docker'))
   const log = await open(join(directory, 'log'), 'w')
@@ -62,7 +65,7 @@ export async function startDocker({ hosts, roots }: DockerOptions = {}): Promise
   const docker = (args: readonly string[], options: RunOptions = {}): Promise<Run> =>
     run([DOCKER, ...args], {
       ...options,
-      env: { ...options.env, DOCKER_HOST: host, DOCKER_CONFIG: join(directory, 'config') },
+      env: { ...options.env, DOCKER_HOST: host, DOCKER_CONFIG: config },
     })
   const stop = async (): Promise<void> => {
     await ended(daemon)
@@ -83,7 +86,7 @@ export async function startDocker({ hosts, roots }: DockerOptions = {}): Promise
     await stop()
     throw error
   }
-  return { host, path: join(directory, 'bin'), run: docker, [Symbol.asyncDispose]: stop }
+  return { host, path: join(directory, 'bin'), config, run: docker, [Symbol.asyncDispose]: stop }
 }
 
 /** Of what was not there before. Directories go when they are empty: somebody else's dockerd may have come meanwhile. */
