@@ -347,7 +347,7 @@ describe('changes', () => {
     expect(await leftovers()).toEqual([])
     await apply(broken)
     await eventually(async () => expect((await regctl(['status'])).exitCode).toBe(6), { timeout: 20_000 })
-    const { exitCode, stderr } = await regctl(['tenant', 'add', A, '--private', '--timeout', '2s'])
+    const { exitCode, stderr } = await regctl(['tenant', 'add', A, '--private', '--accept', '--timeout', '2s'])
     expect(exitCode, stderr).toBe(5)
     expect(stderr).toMatch(/refused an update.*taken back/s)
     expect(await leftovers()).toEqual([])

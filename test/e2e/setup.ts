@@ -9,7 +9,16 @@ import type { ExtraSet } from '../lab/tools.ts'
 const root = join(import.meta.dirname, '../..')
 
 /** Built here, because a suite that builds one itself would run into its time limit. */
-const suiteTools: readonly ExtraSet[] = ['skaffold', 'helm', 'conformance', 'buildkit', 'buildx', 'rootlesskit', 'ko']
+const suiteTools: readonly ExtraSet[] = [
+  'skaffold',
+  'helm',
+  'conformance',
+  'buildkit',
+  'buildx',
+  'rootlesskit',
+  'ko',
+  'regclient',
+]
 
 /** A cluster and the packed CLI, handed to the suites by the environment. Stops what it started. */
 export default async function setup(_project: TestProject): Promise<() => Promise<void>> {

@@ -42,6 +42,7 @@ export async function grantExternal(
   if (!held) await checkPrivate(kube, at, [wanted.repository])
   const keysBefore = (await readIssuers(kube, at)).get(wanted.issuer)
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
+  const about = { subjects: [wanted.subject], issuers: [wanted.issuer] }
   const undo = undoing(ports, at, wanted, held, keysBefore)
   await report.step('Apply the policies', async () => {
     // First of all, so that whoever may not grant changes nothing.
@@ -49,7 +50,7 @@ export async function grantExternal(
     await settleExternal(kube, at, [wanted.issuer], { opening: true, given: options.keys }).catch(undo)
   })
   const provenIn = await report.step("Prove them in the registry's proxy", () =>
-    proveExternal(ports, at, trustDomain, [wanted.subject], [], options.timeoutMs).catch(undo),
+    proveExternal(ports, at, trustDomain, about, options.timeoutMs).catch(undo),
   )
   const keys = options.keys ?? keysBefore ?? {}
   const isOther = keysBefore !== undefined && JSON.stringify(keysBefore) !== JSON.stringify(keys)

@@ -12,16 +12,19 @@ import { prove } from '../grant/prove.ts'
 import { entranceIn } from './entrance.ts'
 import { readExternalGrants, readIssuers, wantedIssuers } from './grants.ts'
 
-/**
- * Waits until every Ready registry proxy gives tokens what the grants give now, and nothing that was revoked.
- * @param subjects whose grants are asked for; no other one's change what these may do
- */
+/** What is asked about; nobody else's grants change what these subjects may, and no other issuer's keys are waited for. */
+export type About = {
+  readonly subjects: readonly string[]
+  readonly issuers: readonly string[]
+  readonly revoked?: readonly ExternalGrant[]
+}
+
+/** Waits until every Ready registry proxy gives tokens what the grants give now, and nothing that was revoked. */
 export async function proveExternal(
   ports: Ports,
   at: Installation,
   trustDomain: string,
-  subjects: readonly string[],
-  revoked: readonly ExternalGrant[],
+  { subjects, issuers: known, revoked = [] }: About,
   timeoutMs: number,
 ): Promise<number> {
   const { kube } = ports
@@ -35,7 +38,10 @@ export async function proveExternal(
       ...revoked.flatMap((one) => revokedExternalExpectations(at, trustDomain, entrance, one, now)),
     ]
   }
-  const issuers = async () => wantedIssuers(await readExternalGrants(kube, at), await readIssuers(kube, at))
+  const issuers = async () => {
+    const grants = (await readExternalGrants(kube, at)).filter(({ issuer }) => known.includes(issuer))
+    return wantedIssuers(grants, await readIssuers(kube, at))
+  }
   const deadline = ports.clock.now() + timeoutMs
   const provenIn = await prove(ports, at, wanted, timeoutMs, issuers)
   await proveGateway(ports, at, () => deadline - ports.clock.now())

@@ -50,7 +50,7 @@ export async function revokeExternal(
     )
   })
   const provenIn = await report.step("Prove the refusal in the registry's proxy", () =>
-    proveExternal(ports, at, trustDomain, [selection.subject], revoked, options.timeoutMs),
+    proveExternal(ports, at, trustDomain, { subjects: [selection.subject], issuers: [], revoked }, options.timeoutMs),
   )
   return { revoked, provenIn, replaced: options.now ? await replaceRegistry(ports, at) : [] }
 }

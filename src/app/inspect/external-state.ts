@@ -27,8 +27,8 @@ export async function externalState(
       `regctl expose HOST --tls SECRET, or ${revokeExternalCommand(first)}`,
     )
   else if (template !== undefined) {
-    const subjects = grants.map(({ subject }) => subject)
-    await problems.asked(() => proveExternal(ports, at, trustDomainOf(template), subjects, [], 0))
+    const all = { subjects: grants.map(({ subject }) => subject), issuers: grants.map(({ issuer }) => issuer) }
+    await problems.asked(() => proveExternal(ports, at, trustDomainOf(template), all, 0))
   }
   return grants
 }

@@ -1,6 +1,8 @@
 import type { Installation } from '../../domain/installation.ts'
 import { describeRef, type KubeObject } from '../../domain/kube-object.ts'
+import { mapped } from '../../domain/stack/pod-admission.ts'
 import {
+  admissionData,
   NO_TENANTS,
   type Tenants,
   tenantsData,
@@ -44,6 +46,7 @@ export async function changeTenants(
     const found = await tenantsRecord(kube, at)
     const wanted = change(found === undefined ? NO_TENANTS : tenantsOf(found))
     if (wanted === undefined) return false
+    checkSize(wanted)
     try {
       if (await write(kube, at, found, wanted)) return true
     } catch (error) {
@@ -56,6 +59,19 @@ export async function changeTenants(
     {
       suggestions: ['run the command again'],
     },
+  )
+}
+
+/** CEL takes 100,000 characters in one expression. */
+const LONGEST = 95_000
+
+/** @throws conflict error (exit 4) TOO_MANY_TENANTS */
+function checkSize(state: Tenants): void {
+  if (mapped(admissionData(state)).length <= LONGEST) return
+  throw conflictError(
+    'TOO_MANY_TENANTS',
+    `${state.tenants.length} tenants with ${state.shares.length} shares are more than one admission policy can tell apart`,
+    { suggestions: ['regctl tenant list, then regctl tenant remove or regctl unshare what nobody needs'] },
   )
 }
 

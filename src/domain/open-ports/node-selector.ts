@@ -7,7 +7,7 @@ export type NodeExpression = {
 }
 
 const KEY = String.raw`(?<key>[A-Za-z0-9][-A-Za-z0-9_.\/]*)`
-const VALUE = String.raw`[-A-Za-z0-9_.]*`
+const VALUE = '[-A-Za-z0-9_.]*'
 const EQUALITY = new RegExp(`^${KEY}\\s*(?<not>!)?==?\\s*(?<values>${VALUE})$`)
 const SETS = new RegExp(`^${KEY}\\s+(?<not>not)?in\\s*\\((?<values>[-A-Za-z0-9_.,\\s]+)\\)$`)
 const PRESENCE = new RegExp(`^(?<not>!)?\\s*${KEY}$`)

@@ -115,6 +115,14 @@ describe('a grant', () => {
     expect(cluster.store.read(FENCE)?.spec).toEqual(before)
   })
 
+  test('and a revoke wait for no other issuer’s keys', async () => {
+    const cluster = await granted(external('team'))
+    cluster.mesh.keys = '{"keys":[]}'
+    const keys = { jwks: '{"keys":[{"kty":"EC"}]}' }
+    expect((await give(cluster, external('team', { issuer: GITLAB }), keys)).provenIn).toBe(1)
+    expect((await take(cluster, { issuer: GITLAB })).provenIn).toBe(1)
+  })
+
   test('that is held and cannot be proven with other keys keeps those it had', async () => {
     const cluster = await granted()
     const keys = { jwks: cluster.mesh.keys }

@@ -5,6 +5,7 @@ import { doctor } from '../../../src/app/inspect/doctor.ts'
 import { status } from '../../../src/app/inspect/status.ts'
 import { uninstall } from '../../../src/app/install/uninstall.ts'
 import { listTenants } from '../../../src/app/tenant/list.ts'
+import { changeTenants } from '../../../src/app/tenant/state.ts'
 import { at } from '../../domain/at.ts'
 import { forget, pod, up } from '../../fakes/cluster.ts'
 import { grantIn } from '../grant/granted.ts'
@@ -44,6 +45,21 @@ describe('share', () => {
     expect(await refusal(shareWith(cluster, 'a/base', 'a'))).toMatchObject({ code: 'OWN_REPOSITORY' })
     expect(await refusal(shareWith(cluster, 'a/base', 'x'))).toMatchObject({ code: 'NO_NAMESPACE' })
     expect((await shareWith(cluster, 'a/base', 'b')).warnings[0]).toContain('tenant a is public')
+  })
+
+  test('is refused where admission could not tell them apart any more', async () => {
+    const cluster = await withNamespaces('a', 'b')
+    await add(cluster, 'a')
+    const repositories = Array.from({ length: 500 }, (_, index) => `a/${'x'.repeat(190)}${index}`)
+    await changeTenants(cluster.kube, at, (state) => ({
+      ...state,
+      shares: repositories.slice(0, 480).map((repository) => ({ repository, namespace: 'b', uid: 'u' })),
+    }))
+    const more = changeTenants(cluster.kube, at, (state) => ({
+      ...state,
+      shares: repositories.map((repository) => ({ repository, namespace: 'b', uid: 'u' })),
+    }))
+    expect(await refusal(more)).toMatchObject({ code: 'TOO_MANY_TENANTS', oclif: { exit: 4 } })
   })
 
   test('of several at once none is lost', async () => {
