@@ -12,6 +12,10 @@ export type StreamRequest = {
 /** One HTTP/1.1 request over a stream that is already connected. */
 export function requestOver(stream: Duplex, request: StreamRequest, signal: AbortSignal): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
+    // A port nobody listens on is told at once, so the stream may be over before http looks at it, which then never ends.
+    const over = () => reject(stream.errored ?? new Error('the connection was closed without an answer'))
+    if (stream.destroyed) return over()
+    stream.once('close', over)
     const outgoing = http.request({
       createConnection: () => stream,
       method: request.method,
@@ -21,6 +25,7 @@ export function requestOver(stream: Duplex, request: StreamRequest, signal: Abor
     })
     outgoing.on('error', reject)
     outgoing.on('response', (response) => {
+      stream.off('close', over)
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', reject)
