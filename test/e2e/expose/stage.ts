@@ -40,6 +40,12 @@ export type Caller = {
   readonly roots: string
 }
 
+/** Without it the registry knows of no OCI manifest. */
+const OCI = [
+  '-H',
+  'accept: application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json, */*',
+]
+
 /** The status of each request, by its words; `000` where no TLS or no answer came. */
 export async function curls(
   { host, ip, port, roots }: Caller,
@@ -48,7 +54,19 @@ export async function curls(
   const codes = await Promise.all(
     Object.values(asks).map(async ([path = '', ...flags]) => {
       const url = `https://${host}:${port}${path}`
-      const fixed = ['-s', '-m', '10', '--path-as-is', '-o', '/dev/null', '-w', '%{http_code}', '--cacert', roots]
+      const fixed = [
+        '-s',
+        '-m',
+        '10',
+        '--path-as-is',
+        '-o',
+        '/dev/null',
+        '-w',
+        '%{http_code}',
+        '--cacert',
+        roots,
+        ...OCI,
+      ]
       return (await run(['curl', ...fixed, '--resolve', `${host}:${port}:${ip}`, ...flags, url])).stdout
     }),
   )
