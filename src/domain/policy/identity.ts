@@ -11,6 +11,11 @@ export function principalOf({ namespace, serviceAccount }: Identity): string {
   return `cluster.local/ns/${namespace}/sa/${serviceAccount ?? '*'}`
 }
 
+/** The namespaces of such principals. */
+export const homesOf = (principals: readonly string[]): readonly string[] => [
+  ...new Set(principals.flatMap((principal) => /\/ns\/([^/]+)\/sa\//.exec(principal)?.[1] ?? [])),
+]
+
 /** The SPIFFE id a proxy shows for one service account. */
 export function spiffeId(trustDomain: string, namespace: string, serviceAccount: string): string {
   return `spiffe://${trustDomain}/ns/${namespace}/sa/${serviceAccount}`

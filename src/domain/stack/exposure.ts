@@ -12,6 +12,7 @@ import {
 } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { EXPOSURE_LABEL, type Exposure, exposureName, isOnOwnGateway, tokenHosts } from '../policy/exposure.ts'
+import { homesOf } from '../policy/identity.ts'
 import { INGRESS_TYPES, type IngressType } from '../settings.ts'
 import { registrySni } from './developer-access.ts'
 import { exposingGateway, gatewayLabels, gatewayPolicy } from './gateway-admission.ts'
@@ -143,17 +144,20 @@ function namedPassThrough(at: Installation, host: string, metadata: KubeObject['
 }
 
 function routes(at: Installation, exposure: Exposure): readonly KubeObject[] {
-  const { way, host, secret, gateway, port = EXPOSE_PORT } = exposure
+  const { way, host, secret, gateway, principals, port = EXPOSE_PORT } = exposure
   const name = exposureName(host)
   if (way === 'istio') return namedPassThrough(at, host, meta(at, name, name))
   if (way === 'secret') {
     const metadata = meta(at, name, name)
-    return [server(metadata, gatewayLabels(exposingGateway(at)), exposure, port), route(at, exposure, metadata, [name])]
+    const ours = { gateways: [name], exportTo: ['.'] }
+    return [server(metadata, gatewayLabels(exposingGateway(at)), exposure, port), route(at, exposure, metadata, ours)]
   }
   // Of others nothing is changed, so what we add to their gateway is in our own namespace.
   const metadata = { ...meta(at, name, name), namespace: at.namespace }
-  if (secret === undefined) return [route(at, exposure, metadata, [gateway ?? ''], port)]
-  return [server(metadata, exposure.selector ?? {}, exposure, port), route(at, exposure, metadata, [name])]
+  const exportTo = homesOf(principals)
+  if (secret === undefined) return [route(at, exposure, metadata, { gateways: [gateway ?? ''], exportTo, port })]
+  const added = { gateways: [name], exportTo }
+  return [server(metadata, exposure.selector ?? {}, exposure, port), route(at, exposure, metadata, added)]
 }
 
 const server = (
@@ -178,6 +182,14 @@ const server = (
   },
 })
 
+type Attached = {
+  readonly gateways: readonly string[]
+  /** Namespaces of the gateways' pods: a proxy elsewhere never hears of it. */
+  readonly exportTo: readonly string[]
+  /** Where the gateway has servers without TLS beside it. */
+  readonly port?: number
+}
+
 /**
  * All of the host leads to the registry's Service as it was asked for; what it may ask is decided there. A client's token goes
  * there in a header of its own.
@@ -186,9 +198,7 @@ function route(
   at: Installation,
   { host, way }: Exposure,
   metadata: KubeObject['metadata'],
-  gateways: readonly string[],
-  /** Where the gateway has servers without TLS beside it. */
-  port?: number,
+  { gateways, exportTo, port }: Attached,
 ): KubeObject {
   return {
     apiVersion: NETWORKING,
@@ -197,7 +207,7 @@ function route(
     spec: {
       hosts: [host],
       gateways,
-      exportTo: ['.'],
+      exportTo,
       http: [
         {
           ...(port === undefined ? {} : { match: [{ port }] }),
