@@ -129,12 +129,16 @@ describe('by certificates of the mesh', () => {
   beforeAll(async () => {
     await regctlOk(['expose', HOST, '--tls', 'istio', '--type', 'NodePort'])
     const account = await grantTo(TEAM, 'user:ada@example.org', 'team')
+    // kubectl's one connection ends with the first stream that does, so each has its own.
+    const identityOf = async (namespace: string, name: string) => {
+      await using control = await istiod()
+      // Awaited, for what it goes through ends with this function.
+      return await accountIdentity(control.way, namespace, name)
+    }
+    ada = await identityOf(TEAM, account)
+    builders = await identityOf(builder.namespace, 'default')
+    nodes = await identityOf(NODES, 'registry-node')
     await using control = await istiod()
-    ;[ada, builders, nodes] = await Promise.all([
-      accountIdentity(control.way, TEAM, account),
-      accountIdentity(control.way, builder.namespace, 'default'),
-      accountIdentity(control.way, NODES, 'registry-node'),
-    ])
     way = { ...control.way, host: ip, port: await nodePort() }
   })
 

@@ -14,7 +14,7 @@ export async function pushRunnable(client: Client, repository: string, tag: stri
   const script = blobScript(
     repository,
     LOCAL,
-    `cd $(mktemp -d) && mkdir -p root/bin && cp $(command -v busybox) root/bin/busybox && cp root/bin/busybox root/bin/sleep && head -c 16 /dev/urandom >root/word
+    `cd $(mktemp -d) && mkdir -p root/bin && cp $(readlink -f /proc/$$/exe) root/bin/busybox && cp root/bin/busybox root/bin/sleep && head -c 16 /dev/urandom >root/word
 tar cf layer -C root . && l=$(put layer) && size=$(wc -c <layer)
 case $(uname -m) in aarch64) arch=arm64 ;; *) arch=amd64 ;; esac
 printf '{"architecture":"%s","os":"linux","config":{"Cmd":["/bin/sleep","1000"]},"rootfs":{"type":"layers","diff_ids":["%s"]}}' $arch $l >config && c=$(put config) || exit 9
