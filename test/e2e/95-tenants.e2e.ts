@@ -197,7 +197,7 @@ describe('admission', () => {
 
   labOnly('a name of a node that leads to loopback is refused at the registry', async () => {
     const [node] = await someNodes()
-    const script = `printf '127.0.0.1 e2e-loopback.example\\n' >/tmp/e2e-hosts && mount --bind /tmp/e2e-hosts /etc/hosts && curl -s -m 10 -o /dev/null -w '%{http_code}' http://e2e-loopback.example:5000/v2/${A}/app/manifests/1`
+    const script = `hosts=$(mktemp) && printf '127.0.0.1 e2e-loopback.example\\n' >$hosts && mount --bind $hosts /etc/hosts && rm $hosts && curl -s -m 10 -o /dev/null -w '%{http_code}' http://e2e-loopback.example:5000/v2/${A}/app/manifests/1`
     const seen = await onNode(node?.name ?? '', ['unshare', '--mount', 'sh', '-c', script])
     expect(seen?.stdout, seen?.stderr).toBe('403')
   })
