@@ -3,6 +3,7 @@ import { inApplyOrder } from '../kinds.ts'
 import type { KubeObject, ObjectRef } from '../kube-object.ts'
 import { refOf } from '../kube-object.ts'
 import { gatewayPolicy } from '../stack/gateway-admission.ts'
+import { certificatesRole } from '../stack/gateway-workload.ts'
 import { gatewaySet, type Injection } from './gateway-set.ts'
 import { gatewayName, guardedSet, PORT_SET_LABEL, portNamespace } from './place.ts'
 import type { PortSet } from './port-set.ts'
@@ -20,7 +21,6 @@ export function setObjects(
   const name = gatewayName(set.name)
   const labels = { ...ownerLabels(at), [PORT_SET_LABEL]: set.name }
   const metadata = { name, namespace: home, labels }
-  const rbac = 'rbac.authorization.k8s.io'
   return inApplyOrder([
     {
       apiVersion: 'v1',
@@ -29,20 +29,7 @@ export function setObjects(
       metadata: { name: home, labels: { ...labels, 'pod-security.kubernetes.io/enforce': 'privileged' } },
     },
     { apiVersion: 'v1', kind: 'ServiceAccount', metadata, automountServiceAccountToken: false },
-    // istiod hands a gateway the TLS Secrets of its namespace if its account may list them; the pod itself has no token.
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'Role',
-      metadata,
-      rules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['list'] }],
-    },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'RoleBinding',
-      metadata,
-      roleRef: { apiGroup: rbac, kind: 'Role', name },
-      subjects: [{ kind: 'ServiceAccount', name, namespace: home }],
-    },
+    ...certificatesRole(metadata),
     ...(admissionPolicies
       ? gatewayPolicy(at, guardedSet(at, set)).map((object) => ({
           ...object,

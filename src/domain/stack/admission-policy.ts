@@ -5,17 +5,21 @@ type Denial = {
   /** The namespaces where everything is admitted. */
   readonly except: readonly string[]
   readonly resourceRules: readonly object[]
+  readonly variables?: readonly object[]
   /** What has to be true (CEL), and what is said where it is not. */
   readonly validations: readonly { readonly expression: string; readonly message: string }[]
 }
 
 /** A ValidatingAdmissionPolicy that is in force everywhere but in some namespaces, and refuses where it cannot tell. */
-export function denying(
-  at: Pick<Installation, 'namespace'>,
-  name: string,
-  { except, resourceRules, validations }: Denial,
+export const denying = (at: Pick<Installation, 'namespace'>, name: string, denial: Denial): readonly KubeObject[] =>
+  admission({ name, labels: ownerLabels(at) }, denial, 'Deny')
+
+/** The same for any labels; `Warn` lets in what it speaks of. */
+export function admission(
+  metadata: KubeObject['metadata'],
+  { except, resourceRules, variables, validations }: Denial,
+  action: 'Deny' | 'Warn',
 ): readonly KubeObject[] {
-  const metadata = { name, labels: ownerLabels(at) }
   return [
     {
       apiVersion: 'admissionregistration.k8s.io/v1',
@@ -29,6 +33,7 @@ export function denying(
           },
           resourceRules,
         },
+        ...(variables === undefined ? {} : { variables }),
         validations,
       },
     },
@@ -36,7 +41,7 @@ export function denying(
       apiVersion: 'admissionregistration.k8s.io/v1',
       kind: 'ValidatingAdmissionPolicyBinding',
       metadata,
-      spec: { policyName: name, validationActions: ['Deny'] },
+      spec: { policyName: metadata.name, validationActions: [action] },
     },
   ]
 }

@@ -16,7 +16,7 @@ import { homesOf } from '../policy/identity.ts'
 import { INGRESS_TYPES, type IngressType } from '../settings.ts'
 import { registrySni } from './developer-access.ts'
 import { exposingGateway, gatewayLabels, gatewayPolicy } from './gateway-admission.ts'
-import { gatewayWorkload } from './gateway-workload.ts'
+import { certificatesRole, gatewayWorkload } from './gateway-workload.ts'
 import { mutualTls } from './mesh.ts'
 import type { MeshFacts } from './mesh-facts.ts'
 
@@ -52,7 +52,7 @@ function ownGateway(
   const reach = { type, revision, port: EXPOSE_PORT, podPort: EXPOSE_POD_PORT }
   return [
     ...gatewayWorkload(at, own, reach, mesh, shipped).map((object) => remembering(object, type)),
-    ...secretsRole(at),
+    ...certificatesRole(meta(at, EXPOSE)),
     ...(mesh.admissionPolicies ? gatewayPolicy(at, own) : []),
   ]
 }
@@ -67,27 +67,6 @@ const remembering = (object: KubeObject, type: IngressType): KubeObject =>
 
 export const reachedBy = (service: KubeObject): IngressType | undefined =>
   INGRESS_TYPES.find((type) => type === service.metadata.annotations?.[REACHED_BY])
-
-/** istiod gives a gateway certificates of its own namespace, if its account may list Secrets there. */
-function secretsRole(at: Installation): readonly KubeObject[] {
-  const metadata = meta(at, EXPOSE)
-  const rbac = 'rbac.authorization.k8s.io'
-  return [
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'Role',
-      metadata,
-      rules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['list'] }],
-    },
-    {
-      apiVersion: `${rbac}/v1`,
-      kind: 'RoleBinding',
-      metadata,
-      roleRef: { apiGroup: rbac, kind: 'Role', name: EXPOSE },
-      subjects: [{ kind: 'ServiceAccount', name: EXPOSE, namespace: exposeNamespace(at) }],
-    },
-  ]
-}
 
 const meta = (at: Installation, name: string, exposure?: string) => ({
   name,

@@ -108,3 +108,27 @@ export function injectedInto(deployment: KubeObject): string | undefined {
   const { template } = deployment.spec as { template: { metadata?: { annotations?: Record<string, string> } } }
   return template.metadata?.annotations?.[INJECTED]
 }
+
+/**
+ * istiod hands a gateway the TLS certificates of its own namespace if its account, of the same name, may list the Secrets
+ * there; the pod itself has no token.
+ */
+export function certificatesRole(metadata: KubeObject['metadata']): readonly KubeObject[] {
+  const rbac = 'rbac.authorization.k8s.io'
+  const { name, namespace = '' } = metadata
+  return [
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'Role',
+      metadata,
+      rules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['list'] }],
+    },
+    {
+      apiVersion: `${rbac}/v1`,
+      kind: 'RoleBinding',
+      metadata,
+      roleRef: { apiGroup: rbac, kind: 'Role', name },
+      subjects: [{ kind: 'ServiceAccount', name, namespace }],
+    },
+  ]
+}

@@ -1,6 +1,7 @@
 import { exposeNamespace, type Installation, ingressNamespace, nodeNamespace, ownerLabels } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { TENANT_LABEL } from '../tenant/tenants.ts'
+import { admission } from './admission-policy.ts'
 
 export type Validation = {
   readonly expression: string
@@ -82,30 +83,9 @@ export function podPolicies(
     const name = `regctl-${what}${subject.suffix}-${at.namespace}`
     const metadata = { name, labels: { ...ownerLabels(at), [TENANT_LABEL]: '' } }
     const { variables, validations } = write(subject)
-    return [
-      {
-        apiVersion: 'admissionregistration.k8s.io/v1',
-        kind: 'ValidatingAdmissionPolicy',
-        metadata,
-        spec: {
-          failurePolicy: 'Fail',
-          matchConstraints: {
-            namespaceSelector: {
-              matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'NotIn', values: exempt }],
-            },
-            resourceRules: subject.rules,
-          },
-          variables,
-          validations: validations.map((one) => ({ reason: 'Forbidden', ...one })),
-        },
-      },
-      {
-        apiVersion: 'admissionregistration.k8s.io/v1',
-        kind: 'ValidatingAdmissionPolicyBinding',
-        metadata,
-        spec: { policyName: name, validationActions: [subject.action] },
-      },
-    ]
+    const forbidding = validations.map((one) => ({ reason: 'Forbidden', ...one }))
+    const denial = { except: exempt, resourceRules: subject.rules, variables, validations: forbidding }
+    return admission(metadata, denial, subject.action)
   })
 }
 
