@@ -11,6 +11,8 @@ export type Installation = {
   readonly clusterDomain: string
   /** The developers' way in is installed. */
   readonly developers?: true
+  /** Their port of the registry's proxy is a port of the nodes as well. */
+  readonly onNodePort?: true
   /** The registry is exposed to whoever comes with a certificate of the mesh. */
   readonly outside?: true
   /** The node proxy is a standard Istio Gateway instead of a sidecar. */

@@ -48,6 +48,7 @@ export const installationOf = (
   port: settings.port,
   clusterDomain,
   ...(settings.developerIngress === true ? { developers: true } : {}),
+  ...(settings.developerIngress === true && ingressType(settings) === 'NodePort' ? { onNodePort: true } : {}),
   ...(exposures.some(({ way }) => way === 'istio') ? { outside: true } : {}),
   ...(settings.nodeProxy === 'gateway' ? { nodeGateway: true } : {}),
 })

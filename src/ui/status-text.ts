@@ -51,8 +51,10 @@ export function statusText(status: Status): string {
   return [...parts, faultsText(status.problems)].join('\n\n')
 }
 
-const ingressText = ({ type, addresses }: NonNullable<Status['developerIngress']>): string =>
-  `Developers come in by ${addresses.length === 0 ? "a port-forward of the gateway's pod" : addresses.join(', ')} (${type}).`
+const ingressText = ({ type, addresses, registryAddresses }: NonNullable<Status['developerIngress']>): string =>
+  `Developers come in by ${addresses.length === 0 ? "a port-forward of the gateway's pod" : addresses.join(', ')} (${type})${
+    registryAddresses.length === 0 ? '' : `, to the registry's own proxy by ${registryAddresses.join(', ')}`
+  }.`
 
 function tenantsText({ tenants }: Status): string {
   if (tenants.length === 0) return ''

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apply, NODES, namespace, pod, REGISTRY, ready, remove, SERVICE, statuses } from './attacks/kit.ts'
@@ -9,6 +10,7 @@ import { ADA, developerOf, grantTo, INGRESS, NOBODY, problems } from './develope
 import {
   accountIdentity,
   answering,
+  at,
   call,
   certify,
   DEVELOPERS_SNI,
@@ -19,6 +21,7 @@ import {
   uploadTo,
   type Way,
 } from './developers/workstation.ts'
+import { certificateOf, forget } from './expose/certificate.ts'
 
 const TEAM = 'e2e-team-dev'
 const CI = 'e2e-ci-dev'
@@ -205,11 +208,13 @@ describe('from outside', () => {
       { method: 'PUT', path: '/v2/ci/app/manifests/1' },
     ]
     const identities = await Promise.all(workloads.map(([home, name]) => accountIdentity(way, home, name)))
+    const own = { ...way, ...at(way.registryAddresses[0] ?? '') }
     const worthNothing = async () => {
-      for (const identity of identities) {
-        const answers = await Promise.all(asked.map((one) => call(way, identity, one)))
-        expect(answers.map(({ status }) => status)).toEqual(asked.map(() => 403))
-      }
+      for (const place of [way, own])
+        for (const identity of identities) {
+          const answers = await Promise.all(asked.map((one) => call(place, identity, one)))
+          expect(answers.map(({ status }) => status)).toEqual(asked.map(() => 403))
+        }
     }
     await worthNothing()
     // Not by somebody's policy that lets everybody in, either: to developers it gives what only a grant's absence kept from them.
@@ -261,6 +266,25 @@ describe('from outside', () => {
     expect(await answering(way, { ...served, identity: ada })).toBe(`URI:${REGISTRY_ID}`)
     expect(await answering(way, { sni: way.authority, alpn: ['h2'] })).toContain(`DNS:${way.authority}`)
     await expect(call(way, NO_IDENTITY, { path: '/v2/' })).rejects.toThrow()
+  })
+
+  test("the registry's own port of the nodes answers certificates of the mesh alone, and as the gateway does", async () => {
+    const own = { ...way, ...at(way.registryAddresses[0] ?? '') }
+    expect((await call(own, ada, uploadTo('team/app'))).status).toBe(202)
+    expect((await call(own, ada, uploadTo('ci/app'))).status).toBe(403)
+    const forged = await certificateOf(`spiffe://cluster.local/ns/${TEAM}/sa/${account}`)
+    const [certificate, key] = await Promise.all([forged.certificate, forged.key].map((file) => readFile(file, 'utf8')))
+    await forget(forged)
+    const stranger = { certificate: certificate ?? '', key: key ?? '' }
+    for (const identity of [NO_IDENTITY, stranger])
+      await expect(call(own, identity, { path: '/v2/' })).rejects.toThrow(/alert|hang up|ECONNRESET/)
+    const plain = await fetch(`http://${own.host}:${own.port}/v2/`, { headers: { host: 'localhost:5000' } }).catch(
+      () => 'nothing',
+    )
+    expect(plain).toBe('nothing')
+    // Whatever name is asked for, istiod is not behind it.
+    for (const sni of [way.authority, 'outbound_.15012_._.istiod.istio-system.svc.cluster.local'])
+      expect(await answering(own, { sni, alpn: ['h2'], identity: ada })).toBe(`URI:${REGISTRY_ID}`)
   })
 
   test('istiod signs nothing without a token that is meant for it', async () => {

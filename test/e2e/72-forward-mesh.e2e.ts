@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { kubectlOk, regctl } from './cluster.ts'
-import { developerOf, grantTo, INGRESS, publishAddresses, type Stage } from './developers/stage.ts'
+import { developerOf, grantTo, INGRESS, publishAddresses, publishAgain, type Stage } from './developers/stage.ts'
 import { accountIdentity } from './developers/workstation.ts'
 import { kubeconfigOf } from './forward/developer.ts'
 import { impostor } from './forward/impostor.ts'
@@ -83,10 +83,26 @@ test("another workload's certificate at the registry's address is refused", asyn
 })
 
 test('the gateway is deleted: served again by the next one', async () => {
-  await using _forward = await foreground(PORT, ...config)
+  await using _forward = await foreground(PORT, ...config, '--gateway', stage.way.addresses[0] ?? '')
   await kubectlOk(['delete', 'pod', '-n', INGRESS, '-l', 'app=registry-ingress', '--grace-period=1'])
   const served = await fetch(`http://localhost:${PORT}/v2/`)
   expect(served.status).toBe(200)
+})
+
+test("the gateway's hop is saved where the registry has a port of the nodes, and taken where that does not answer", async () => {
+  const [own = ''] = stage.way.registryAddresses
+  await using forward = await foreground(PORT, ...config)
+  expect(forward.pid).toBeGreaterThan(0)
+  expect((await reportOf(PORT))?.detail).toMatch(/ through the registry's own address /)
+  await forward[Symbol.asyncDispose]()
+  await publishAddresses(stage.way.addresses, [own.replace(/\d+$/, '1')])
+  try {
+    await using _other = await foreground(PORT, ...config)
+    expect((await reportOf(PORT))?.detail).toMatch(/ through gateway /)
+    await push(image('team/app:by-gateway'), small)
+  } finally {
+    await publishAgain(stage)
+  }
 })
 
 test('the registry pod is deleted during a push: the retry succeeds, and it serves within 3 s of Ready', async () => {
@@ -111,6 +127,6 @@ test('where the gateway has no address, by a port-forward to it, for those who m
     await using _forward = await waiting(PORT, '--mode', 'mesh', ...config)
     expect((await reportOf(PORT))?.detail).toContain("cannot reach the developers' gateway")
   } finally {
-    await publishAddresses(stage.way.addresses)
+    await publishAgain(stage)
   }
 })

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
-import { developerOf, grantTo, INGRESS, publishAddresses, type Stage } from './developers/stage.ts'
+import { developerOf, grantTo, INGRESS, publishAddresses, publishAgain, type Stage } from './developers/stage.ts'
 import { accountIdentity } from './developers/workstation.ts'
 import { kubeconfigOf } from './forward/developer.ts'
 import type { Docker } from './forward/docker.ts'
@@ -187,7 +187,7 @@ describe('what comes and goes', () => {
       const digest = await push(image('bobs/app:1'), small)
       expect((await crane('digest', image('bobs/app:1'))).stdout).toBe(digest)
     } finally {
-      await publishAddresses(stage.way.addresses)
+      await publishAgain(stage)
     }
   })
 })

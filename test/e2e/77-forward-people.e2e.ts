@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { REGISTRY } from './attacks/kit.ts'
 import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
-import { grantTo, publish, publishAddresses, type Stage, stageOf } from './developers/stage.ts'
+import { grantTo, publish, publishAddresses, publishAgain, type Stage, stageOf } from './developers/stage.ts'
 import { at } from './developers/workstation.ts'
 import { certificateOf, kubeconfigBy, kubeconfigOf } from './forward/developer.ts'
 import { crane, foreground, layer, push, ready, reportOf, validUntil } from './forward/kit.ts'
@@ -97,7 +97,7 @@ describe('who somebody is', () => {
         await push(image(`impersonated/app:${transport}`), small)
       }
     } finally {
-      await publishAddresses(stage.way.addresses)
+      await publishAgain(stage)
     }
   })
 })
@@ -120,7 +120,7 @@ test('a gateway that moved is found at its new place', async () => {
     expect(first?.detail).toContain(`gateway ${before}`)
     server.close()
     for (const socket of open) socket.destroy()
-    await publishAddresses(stage.way.addresses)
+    await publishAgain(stage)
     const started = Date.now()
     expect((await fetch(`http://localhost:${PORT}/v2/`)).status).toBe(200)
     expect(Date.now() - started).toBeLessThan(10_000)
@@ -129,7 +129,7 @@ test('a gateway that moved is found at its new place', async () => {
     expect(validUntil(then)).toBe(validUntil(first))
   } finally {
     server.close()
-    await publishAddresses(stage.way.addresses)
+    await publishAgain(stage)
   }
 })
 

@@ -10,8 +10,12 @@ export const ACCOUNT = { namespace: 'team', serviceAccount: 'developer-ada-1' }
 export const PRINCIPAL = 'spiffe://cluster.local/ns/team/sa/developer-ada-1'
 const AT = { namespace: 'kube-registry', port: 5000, clusterDomain: 'cluster.local' }
 
-export const access = (addresses: readonly string[] = ['10.0.0.1:15443']): DeveloperAccess => ({
+export const access = (
+  addresses: readonly string[] = ['10.0.0.1:15443'],
+  registryAddresses: readonly string[] = [],
+): DeveloperAccess => ({
   addresses,
+  registryAddresses,
   roots: '-----BEGIN CERTIFICATE-----\nroots\n-----END CERTIFICATE-----\n',
   trustDomain: 'cluster.local',
   clusterDomain: 'cluster.local',

@@ -4,7 +4,7 @@ import type { DeveloperAccess } from '../../domain/stack/developer-access.ts'
 import { developerGateway } from '../../domain/stack/gateway-admission.ts'
 import type { MeshFacts } from '../../domain/stack/mesh-facts.ts'
 import type { Ports } from '../../ports.ts'
-import { gatewayAddresses } from './gateway-addresses.ts'
+import { gatewayAddresses, registryAddresses } from './gateway-addresses.ts'
 import { meshRoots } from './mesh.ts'
 
 /** What developers have to know, as the cluster is now. */
@@ -16,6 +16,7 @@ export async function developerAccess(
 ): Promise<DeveloperAccess> {
   return {
     addresses: await gatewayAddresses(ports, developerGateway(at), ingressType(settings), INGRESS_PORT),
+    registryAddresses: await registryAddresses(ports, at),
     roots: await meshRoots(ports, mesh.proxy),
     trustDomain: mesh.trustDomain,
     clusterDomain: at.clusterDomain,

@@ -1,4 +1,5 @@
 import type { V1Node, V1Pod, V1Service } from '@kubernetes/client-node'
+import { DEVELOPERS, type Installation } from '../../domain/installation.ts'
 import { isReady } from '../../domain/ready-pods.ts'
 import type { IngressType } from '../../domain/settings.ts'
 import type { OwnGateway } from '../../domain/stack/gateway-admission.ts'
@@ -17,19 +18,25 @@ export async function gatewayAddresses(
 ): Promise<readonly string[]> {
   if (type === 'ClusterIP') return []
   if (type === 'HostPort') return hostAddresses(ports, own, outer)
-  const service = await gatewayService(ports.kube, own)
+  const service = await serviceOf(ports.kube, own.namespace, own.name)
   const balancers = (service?.status?.loadBalancer?.ingress ?? []).map(({ ip, hostname }) => ip ?? hostname ?? '')
   if (type === 'LoadBalancer' && balancers.length > 0) return balancers.map((host) => hostPort(host, outer))
   // A load balancer's Service has a node port as well, which serves where no load balancer comes.
-  const port = service?.spec?.ports?.[0]?.nodePort
-  if (port === undefined) return []
-  return (await nodes(ports.kube)).slice(0, NODES).map((node) => hostPort(addressOf(node), port))
+  return nodePortAddresses(ports.kube, service)
 }
 
-async function gatewayService(kube: Kube, { namespace, name }: OwnGateway): Promise<V1Service | undefined> {
-  const ref = { apiVersion: 'v1', kind: 'Service', namespace, name }
-  return (await kube.get(ref)) as unknown as V1Service | undefined
+/** Where the developers' port of the registry's proxy can be reached from outside. */
+export const registryAddresses = async ({ kube }: Pick<Ports, 'kube'>, at: Installation): Promise<readonly string[]> =>
+  at.onNodePort === true ? nodePortAddresses(kube, await serviceOf(kube, at.namespace, DEVELOPERS)) : []
+
+async function nodePortAddresses(kube: Kube, service: V1Service | undefined): Promise<readonly string[]> {
+  const port = service?.spec?.ports?.[0]?.nodePort
+  if (port === undefined) return []
+  return (await nodes(kube)).slice(0, NODES).map((node) => hostPort(addressOf(node), port))
 }
+
+const serviceOf = async (kube: Kube, namespace: string, name: string): Promise<V1Service | undefined> =>
+  (await kube.get({ apiVersion: 'v1', kind: 'Service', namespace, name })) as unknown as V1Service | undefined
 
 async function hostAddresses(ports: Pick<Ports, 'kube'>, own: OwnGateway, outer: number): Promise<readonly string[]> {
   const names = (await gatewayPods(ports, own)).filter(isReady).map((pod: V1Pod) => pod.spec?.nodeName)

@@ -161,16 +161,16 @@ export class LocalProxy implements Listener {
     const detail = this.#container.trouble
     if (detail !== undefined) return { ready: false, detail, suggestions: ['regctl dev-forward --mode mesh'] }
     if (!this.#ahead.ready) return this.#ahead
-    await this.#files.leadTo(await this.#gateway())
+    await this.#files.leadTo(await this.#entrance())
     const over = `Envoy in ${this.#options.engine.name} container ${this.#name}`
     return { ready: true, detail: `${over}: ${this.#ahead.detail}` }
   }
 
-  async #gateway(): Promise<Place> {
-    const { gateway } = this.#mesh
-    const { address } = await gateway.path(this.#end.signal)
+  async #entrance(): Promise<Place> {
+    const { entrance } = this.#mesh
+    const { address } = await entrance.path(this.#end.signal)
     if (address !== undefined) return placeOf(address)
-    const relay = this.#relay ?? this.#options.ports.listeners.relay((signal) => gateway.open(signal))
+    const relay = this.#relay ?? this.#options.ports.listeners.relay((signal) => entrance.open(signal))
     this.#relay = relay
     try {
       return await relay

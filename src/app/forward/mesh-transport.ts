@@ -2,8 +2,8 @@ import type { Duplex } from 'node:stream'
 import { RegctlError } from '../../errors.ts'
 import type { ForwardPorts, Transport, TransportNews } from '../../ports/forward.ts'
 import type { Clock } from '../../ports.ts'
-import type { Gateway } from './gateway.ts'
 import type { MeshIdentity } from './mesh-identity.ts'
+import type { RegistryEntrance } from './registry-entrance.ts'
 
 const PAUSE = 250
 /** How soon after it is back the registry is found; milliseconds. */
@@ -12,7 +12,7 @@ const LOOK_EVERY = 1_000
 export type MeshTransportOptions = {
   readonly mesh: ForwardPorts['mesh']
   readonly clock: Clock
-  readonly gateway: Gateway
+  readonly entrance: RegistryEntrance
   readonly identity: MeshIdentity
   readonly sni: string
   /** Of the registry's proxy. */
@@ -56,18 +56,18 @@ export class MeshTransport implements Transport {
   async close(): Promise<void> {
     this.#end.abort()
     this.#forget()
-    const { identity, gateway } = this.#options
-    await Promise.all([this.#done, identity.close(), gateway.close()])
+    const { identity, entrance } = this.#options
+    await Promise.all([this.#done, identity.close(), entrance.close()])
   }
 
   async #open(signal: AbortSignal): Promise<Duplex> {
-    const { mesh, gateway, identity } = this.#options
+    const { mesh, entrance, identity } = this.#options
     try {
       const issued = await identity.ready(signal)
-      const { name } = await gateway.path(signal)
-      const connection = await gateway.open(signal)
+      const { name } = await entrance.path(signal)
+      const connection = await entrance.open(signal)
       const stream = await mesh.secure(connection, this.#options, issued, signal).catch((error: unknown) => {
-        if (!signal.aborted) gateway.doubt()
+        if (!signal.aborted) entrance.doubt()
         throw error
       })
       this.#through = name

@@ -7,6 +7,7 @@ import { KnownAccess, readAccess } from './mesh-access.ts'
 import { chooseAccount } from './mesh-account.ts'
 import { MeshIdentity } from './mesh-identity.ts'
 import { MeshTransport } from './mesh-transport.ts'
+import { RegistryEntrance } from './registry-entrance.ts'
 import type { ForwardInput, Way } from './way.ts'
 
 const LIFETIME = 3_600
@@ -23,7 +24,7 @@ export async function meshWay(ports: ForwardPorts, input: ForwardInput): Promise
 /** Closing the transport closes the others. */
 export type OpenMesh = {
   readonly transport: MeshTransport
-  readonly gateway: Gateway
+  readonly entrance: RegistryEntrance
   readonly identity: MeshIdentity
 }
 
@@ -53,15 +54,15 @@ export async function knownMesh(ports: ForwardPorts, input: ForwardInput): Promi
       const access = new KnownAccess(ports, namespace, read)
       const given = address === undefined ? {} : { address }
       let known: MeshIdentity | undefined
-      const gateway = new Gateway(ports, {
-        ...{ namespace, access, transport: choice, registry: target, ...given },
-        certificate: () => known?.current,
-      })
+      const certificate = () => known?.current
+      const search = { access, registry: target, certificate }
+      const gateway = new Gateway(ports, { ...search, namespace, transport: choice, ...given })
+      const entrance = new RegistryEntrance(ports, { ...search, gateway, direct: address === undefined })
       const identity = new MeshIdentity(ports, { account, seconds, access, gateway })
       known = identity
       const { mesh, clock } = ports
-      const transport = new MeshTransport({ mesh, clock, gateway, identity, ...target, tell })
-      return { transport, gateway, identity }
+      const transport = new MeshTransport({ mesh, clock, entrance, identity, ...target, tell })
+      return { transport, entrance, identity }
     },
   }
 }

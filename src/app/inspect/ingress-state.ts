@@ -21,6 +21,8 @@ export type IngressState = {
   readonly type: IngressType
   /** Where developers are told that it is; where it is, while they are told nothing. */
   readonly addresses: readonly string[]
+  /** Of the registry's own proxy, likewise. */
+  readonly registryAddresses: readonly string[]
   readonly pods: readonly PodState[]
 }
 
@@ -48,6 +50,7 @@ export async function ingressState(
   return {
     type: ingressType(settings),
     addresses: (published ?? now)?.addresses ?? [],
+    registryAddresses: (published ?? now)?.registryAddresses ?? [],
     pods: pods.map((pod) => podState(pod, 'istio-proxy')),
   }
 }

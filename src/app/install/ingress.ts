@@ -22,6 +22,7 @@ export async function publishAccess(ports: Ports, plan: InstallPlan): Promise<vo
   )
   if (!isDeepStrictEqual(planned, wanted)) await ports.kube.apply(wanted, { force: true })
   for (const address of access.addresses) ports.report.info(`Developers come in by ${address}`)
+  for (const address of access.registryAddresses) ports.report.info(`and reach the registry's own proxy by ${address}`)
   if (access.addresses.length === 0)
     ports.report.info(
       "Developers come in by a port-forward of the gateway's pod: regctl grant … --allow-gateway-forward",

@@ -10,6 +10,8 @@ export const DEVELOPER_ACCESS = 'developer-access'
 export type DeveloperAccess = {
   /** Where the gateway answers, `HOST:PORT`, in the order to try. Empty where only a port-forward leads there. */
   readonly addresses: readonly string[]
+  /** Where the registry's own proxy answers, likewise; empty where only the gateway leads there. */
+  readonly registryAddresses: readonly string[]
   /** The mesh's roots in PEM. */
   readonly roots: string
   readonly trustDomain: string
@@ -28,16 +30,18 @@ export const accessRef = ({ namespace }: Pick<Installation, 'namespace'>): Objec
 })
 
 export function accessObject(at: Installation, access: DeveloperAccess): KubeObject {
-  const { addresses, roots, trustDomain, clusterDomain, port, authority } = access
+  const { addresses, registryAddresses, roots, trustDomain, clusterDomain, port, authority } = access
+  const lines = (all: readonly string[]): string => all.map((address) => `${address}\n`).join('')
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: DEVELOPER_ACCESS, namespace: at.namespace, labels: ownerLabels(at) },
     data: {
-      addresses: addresses.map((address) => `${address}\n`).join(''),
+      addresses: lines(addresses),
       authority,
       clusterDomain,
       port: String(port),
+      registryAddresses: lines(registryAddresses),
       'root-cert.pem': roots,
       trustDomain,
     },
@@ -50,11 +54,13 @@ const ROOT = /-----BEGIN CERTIFICATE-----\s[^-]+-----END CERTIFICATE-----/
 /** Undefined where something is missing, or is not what its name says. */
 export function accessOf(object: KubeObject): DeveloperAccess | undefined {
   const data = (object.data ?? {}) as Readonly<Record<string, string>>
-  const { addresses = '', authority, clusterDomain, port = '', 'root-cert.pem': roots, trustDomain } = data
+  const { addresses = '', registryAddresses = '', authority, clusterDomain, port = '', trustDomain } = data
+  const roots = data['root-cert.pem']
   if (!authority || !clusterDomain || !roots || !trustDomain) return undefined
   if (!ROOT.test(roots) || !isPlace(`localhost:${port}`)) return undefined
   return {
     addresses: addresses.split('\n').filter(isPlace),
+    registryAddresses: registryAddresses.split('\n').filter(isPlace),
     authority,
     clusterDomain,
     port: Number(port),

@@ -51,7 +51,10 @@ function developersService(object: KubeObject, at: Installation): KubeObject {
   if (object.metadata.name !== DEVELOPERS) return object
   const port = developerPort(at)
   const spec = object.spec as { readonly ports: readonly object[] }
-  return { ...object, spec: { ...spec, ports: spec.ports.map((one) => ({ ...one, port, targetPort: port })) } }
+  const ports = spec.ports.map((one) => ({ ...one, port, targetPort: port }))
+  // Where nodes have a port for the gateway, one for the registry costs nothing more and saves the gateway's hop.
+  const type = at.onNodePort === true ? 'NodePort' : 'ClusterIP'
+  return { ...object, spec: { ...spec, type, ports } }
 }
 
 const meta = (at: Installation, name: string) => ({

@@ -48,6 +48,7 @@ function mesh(seconds = 3_600, addresses: readonly string[] = GATEWAYS) {
   const { store, ports: cluster } = fakeCluster()
   const access = {
     addresses,
+    registryAddresses: [],
     roots: ROOTS,
     trustDomain: 'cluster.local',
     clusterDomain: 'cluster.local',

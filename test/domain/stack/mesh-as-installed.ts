@@ -44,6 +44,7 @@ export const MESH: MeshFacts = {
 }
 
 const ACCESS: DeveloperAccess = {
+  registryAddresses: [],
   addresses: ['192.0.2.1:15443'],
   roots: '-----BEGIN CERTIFICATE-----\n',
   trustDomain: 'cluster.local',

@@ -31,8 +31,16 @@ export async function grantTo(
 export const publish = (data: Readonly<Record<string, string>>): Promise<string> =>
   kubectlOk(['patch', 'configmap', 'developer-access', '-n', REGISTRY, '-p', JSON.stringify({ data })])
 
-export const publishAddresses = (addresses: readonly string[]): Promise<string> =>
-  publish({ addresses: addresses.map((address) => `${address}\n`).join('') })
+/** Without addresses of the registry itself, the gateway's are the only way. */
+export const publishAddresses = (
+  addresses: readonly string[],
+  registryAddresses: readonly string[] = [],
+): Promise<string> => {
+  const lines = (all: readonly string[]) => all.map((address) => `${address}\n`).join('')
+  return publish({ addresses: lines(addresses), registryAddresses: lines(registryAddresses) })
+}
+
+export const publishAgain = ({ way }: Stage): Promise<string> => publishAddresses(way.addresses, way.registryAddresses)
 
 /** Ada, who may write `team` from outside, by a port of the nodes. */
 export type Stage = { readonly way: Way; readonly account: string; readonly ada: Identity }

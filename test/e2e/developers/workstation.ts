@@ -19,6 +19,8 @@ export type Way = {
   readonly roots: string
   readonly authority: string
   readonly addresses: readonly string[]
+  /** Where the registry's own proxy answers. */
+  readonly registryAddresses: readonly string[]
 }
 
 export type Identity = { readonly certificate: string; readonly key: string }
@@ -30,12 +32,14 @@ export const REGISTRY_ID = `spiffe://cluster.local/ns/${REGISTRY}/sa/kube-regist
 export async function wayIn(...flags: readonly string[]): Promise<Way> {
   const read = await kubectlOk(['get', 'configmap', 'developer-access', '-n', REGISTRY, '-o', 'json', ...flags])
   const { data } = JSON.parse(read) as { data: Readonly<Record<string, string>> }
-  const addresses = (data.addresses ?? '').split('\n').filter((line) => line !== '')
+  const lines = (text = '') => text.split('\n').filter((line) => line !== '')
+  const addresses = lines(data.addresses)
   return {
     ...at(addresses[0] ?? ':0'),
     roots: data['root-cert.pem'] ?? '',
     authority: data.authority ?? '',
     addresses,
+    registryAddresses: lines(data.registryAddresses),
   }
 }
 

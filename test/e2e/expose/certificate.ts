@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { kubectlOk, type RunOptions, run } from '../cluster.ts'
 import { succeed } from '../matrix/workstation.ts'
 
-/** A self-signed certificate for one name, in files. */
+/** A self-signed certificate for one name of DNS, or one URI, in files. */
 export type Certificate = { readonly directory: string; readonly certificate: string; readonly key: string }
 
 /** Valid from `days` ago on where it is negative. */
@@ -12,7 +12,10 @@ export async function certificateOf(name: string, days = 30): Promise<Certificat
   const directory = await mkdtemp(join(tmpdir(), 'regctl-expose-'))
   const [certificate, key, request] = ['fullchain.pem', 'key.pem', 'request.pem'].map((file) => join(directory, file))
   const [extensions, config] = [join(directory, 'extensions'), join(directory, 'openssl.cnf')]
-  await writeFile(extensions, `subjectAltName=DNS:${name}\nbasicConstraints=CA:TRUE\n`)
+  await writeFile(
+    extensions,
+    `subjectAltName=${name.includes('://') ? 'URI' : 'DNS'}:${name}\nbasicConstraints=CA:TRUE\n`,
+  )
   await writeFile(config, '[req]\ndistinguished_name = dn\n[dn]\n')
   const fresh = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/O=regctl e2e']
   await succeed(['openssl', 'req', '-new', ...fresh, '-config', config, '-keyout', key ?? '', '-out', request ?? ''])
