@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apply, NODES, namespace, pod, REGISTRY, ready, remove, SERVICE, statuses } from './attacks/kit.ts'
@@ -21,7 +20,6 @@ import {
   uploadTo,
   type Way,
 } from './developers/workstation.ts'
-import { certificateOf, forget } from './expose/certificate.ts'
 
 const TEAM = 'e2e-team-dev'
 const CI = 'e2e-ci-dev'
@@ -266,25 +264,6 @@ describe('from outside', () => {
     expect(await answering(way, { ...served, identity: ada })).toBe(`URI:${REGISTRY_ID}`)
     expect(await answering(way, { sni: way.authority, alpn: ['h2'] })).toContain(`DNS:${way.authority}`)
     await expect(call(way, NO_IDENTITY, { path: '/v2/' })).rejects.toThrow()
-  })
-
-  test("the registry's own port of the nodes answers certificates of the mesh alone, and as the gateway does", async () => {
-    const own = { ...way, ...at(way.registryAddresses[0] ?? '') }
-    expect((await call(own, ada, uploadTo('team/app'))).status).toBe(202)
-    expect((await call(own, ada, uploadTo('ci/app'))).status).toBe(403)
-    const forged = await certificateOf(`spiffe://cluster.local/ns/${TEAM}/sa/${account}`)
-    const [certificate, key] = await Promise.all([forged.certificate, forged.key].map((file) => readFile(file, 'utf8')))
-    await forget(forged)
-    const stranger = { certificate: certificate ?? '', key: key ?? '' }
-    for (const identity of [NO_IDENTITY, stranger])
-      await expect(call(own, identity, { path: '/v2/' })).rejects.toThrow(/alert|hang up|ECONNRESET/)
-    const plain = await fetch(`http://${own.host}:${own.port}/v2/`, { headers: { host: 'localhost:5000' } }).catch(
-      () => 'nothing',
-    )
-    expect(plain).toBe('nothing')
-    // Whatever name is asked for, istiod is not behind it.
-    for (const sni of [way.authority, 'outbound_.15012_._.istiod.istio-system.svc.cluster.local'])
-      expect(await answering(own, { sni, alpn: ['h2'], identity: ada })).toBe(`URI:${REGISTRY_ID}`)
   })
 
   test('istiod signs nothing without a token that is meant for it', async () => {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { REGISTRY } from './attacks/kit.ts'
@@ -6,20 +7,24 @@ import { kubectl, kubectlOk, regctlOk } from './cluster.ts'
 import { moreRights } from './developers/rights.ts'
 import { grantTo, INGRESS, NOBODY, stageOf } from './developers/stage.ts'
 import {
+  answering,
   at,
   call,
   certify,
   gatewayForward,
   type Identity,
   Line,
+  REGISTRY_ID,
   tokenOf,
   uploadTo,
   type Way,
 } from './developers/workstation.ts'
+import { certificateOf, forget } from './expose/certificate.ts'
 
 const TEAM = 'e2e-team-way'
 const USER = 'ada-way@example.org'
 const ADA = ['--as', USER]
+const NO_IDENTITY: Identity = { certificate: '', key: '' }
 
 let way: Way
 let account: string
@@ -61,6 +66,25 @@ describe('the way in', () => {
     const here = { ...way, host: '127.0.0.1', port: forwarded.port }
     const identity = await certify(here, (await tokenOf(TEAM, account, ...ADA)).stdout.trim())
     expect((await call(here, identity, uploadTo('team/app'))).status).toBe(202)
+  })
+
+  test("the registry's own port of the nodes answers certificates of the mesh alone, and as the gateway does", async () => {
+    const own = { ...way, ...at(way.registryAddresses[0] ?? '') }
+    expect((await call(own, ada, uploadTo('team/app'))).status).toBe(202)
+    expect((await call(own, ada, uploadTo('other/app'))).status).toBe(403)
+    const forged = await certificateOf(`spiffe://cluster.local/ns/${TEAM}/sa/${account}`)
+    const [certificate, key] = await Promise.all([forged.certificate, forged.key].map((file) => readFile(file, 'utf8')))
+    await forget(forged)
+    const stranger = { certificate: certificate ?? '', key: key ?? '' }
+    for (const identity of [NO_IDENTITY, stranger])
+      await expect(call(own, identity, { path: '/v2/' })).rejects.toThrow(/alert|hang up|ECONNRESET/)
+    const plain = await fetch(`http://${own.host}:${own.port}/v2/`, { headers: { host: 'localhost:5000' } }).catch(
+      () => 'nothing',
+    )
+    expect(plain).toBe('nothing')
+    // Whatever name is asked for, istiod is not behind it.
+    for (const sni of [way.authority, 'outbound_.15012_._.istiod.istio-system.svc.cluster.local'])
+      expect(await answering(own, { sni, alpn: ['h2'], identity: ada })).toBe(`URI:${REGISTRY_ID}`)
   })
 })
 

@@ -51,8 +51,17 @@ function serviceBecomes({ store }: FakeCluster, { nodePort, ingress = [] }: Give
   }
   store.watchers.push(({ kind, metadata }) => {
     if (kind === SERVICE.kind && metadata.name === SERVICE.name) fill()
+    if (kind === SERVICE.kind && metadata.name === 'kube-registry-developers') nodePortOfRegistry(store)
   })
   fill()
+}
+
+/** As the API server gives one to a Service of that type. */
+function nodePortOfRegistry(store: FakeCluster['store']): void {
+  const service = store.read({ ...SERVICE, namespace: 'kube-registry', name: 'kube-registry-developers' })
+  const spec = service?.spec as { readonly type: string; readonly ports: readonly object[] } | undefined
+  if (service === undefined || spec?.type !== 'NodePort') return
+  store.put({ ...service, spec: { ...spec, ports: spec.ports.map((port) => ({ ...port, nodePort: 31_443 })) } })
 }
 
 const published = ({ store }: FakeCluster) => {
@@ -91,8 +100,11 @@ describe('developers are told', () => {
     const cluster = withAddresses(fakeCluster())
     serviceBecomes(cluster, service)
     await up(cluster, { developerIngress: true, ...given })
+    // The registry's proxy has a port of the nodes where the gateway has nothing else.
+    const nodes = given.developerIngressType === 'NodePort'
     expect(published(cluster)).toEqual({
       addresses,
+      registryAddresses: nodes ? addresses.replaceAll('30001', '31443') : '',
       authority: 'istiod.istio-system.svc',
       clusterDomain: 'cluster.local',
       port: '5000',
