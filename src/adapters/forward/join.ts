@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { carried } from './garbage.ts'
+import { pour } from './pour.ts'
 
 /** How long an answer may take after the client said that it sends no more. */
 const ANSWER_LIMIT = 30_000
@@ -28,8 +28,7 @@ export function join(client: Socket, peer: Duplex): Promise<Outcome> {
       clearTimeout(ending)
       ending = setTimeout(() => peer.end(), delay)
     }
-    const onAsk = (chunk: Buffer): void => {
-      carried(chunk.length)
+    const onAsk = (): void => {
       asked = true
     }
     const onClientEnd = (): void => {
@@ -46,13 +45,12 @@ export function join(client: Socket, peer: Duplex): Promise<Outcome> {
       finish({ kind: 'closed' })
     }
     const onPeerGone = (): void => {
-      client.unpipe(peer)
+      stop()
       if (!unanswered || client.destroyed || client.readableEnded) return
       client.pause()
       finish({ kind: 'unanswered', ...(broken === undefined ? {} : { error: broken }) })
     }
-    peer.on('data', (chunk: Buffer) => {
-      carried(chunk.length)
+    peer.on('data', () => {
       unanswered = false
       asked = false
       if (ending !== undefined) endSoon(QUIET)
@@ -70,15 +68,15 @@ export function join(client: Socket, peer: Duplex): Promise<Outcome> {
       if (client.destroyed) return
       if (unanswered && !client.readableEnded) return onPeerGone()
       if (!peerEnded) return void client.resetAndDestroy()
-      client.unpipe(peer)
+      stop()
       client.resume()
       const linger = (): void => void setTimeout(() => client.destroy(), LINGER).unref()
       if (client.writableFinished) linger()
       else client.once('finish', linger)
     })
     client.on('data', onAsk).on('end', onClientEnd).on('close', onClientClose)
-    peer.pipe(client, { end: false })
-    client.pipe(peer, { end: false })
+    pour(peer, client)
+    const stop = pour(client, peer)
     // What broke before anybody listened here.
     if (client.destroyed) onClientClose()
     else if (peer.destroyed) onPeerGone()
