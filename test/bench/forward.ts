@@ -6,6 +6,7 @@ import { proxyEngine } from '../e2e/forward/proxy-engine.ts'
 import { labInfo } from '../lab/lab.ts'
 import { type Blob, heads, MEBIBYTE, makeBlob, pull, push } from './loads.ts'
 import { compare, type Series, seconds } from './series.ts'
+import { volumeInMemory } from './volume.ts'
 import { kubectlWay, loopbackWay, OURS, ourWay, type Way } from './ways.ts'
 
 const NAMESPACE = 'regctl-bench'
@@ -46,6 +47,7 @@ function loads(big: Blob, layers: readonly Blob[], parts: readonly Blob[]): read
 export async function forwardFigures(rounds: number): Promise<readonly Series[]> {
   const directory = await mkdtemp(join(tmpdir(), 'regctl-bench-'))
   const ways: Way[] = []
+  await using _memory = await volumeInMemory()
   const engine = await labEngine()
   try {
     await developer()
