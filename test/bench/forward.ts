@@ -47,7 +47,7 @@ function loads(big: Blob, layers: readonly Blob[], parts: readonly Blob[]): read
 export async function forwardFigures(rounds: number): Promise<readonly Series[]> {
   const directory = await mkdtemp(join(tmpdir(), 'regctl-bench-'))
   const ways: Way[] = []
-  const memory = await volumeInMemory()
+  const volume = await volumeInMemory()
   const engine = await labEngine()
   try {
     await developer()
@@ -83,7 +83,7 @@ export async function forwardFigures(rounds: number): Promise<readonly Series[]>
   } finally {
     for (const way of ways) await way.close()
     await engine?.[Symbol.asyncDispose]()
-    await memory?.[Symbol.asyncDispose]()
+    await volume?.[Symbol.asyncDispose]()
     await rm(directory, { recursive: true, force: true })
   }
 }
