@@ -72,9 +72,9 @@ export interface Mesh {
     request: { readonly token: string; readonly seconds: number },
     signal: AbortSignal,
   ): Promise<Issued>
-  /** mTLS to the registry's proxy, whose identity is checked. */
+  /** mTLS to the registry's proxy, whose identity is checked, over a connection or to `HOST:PORT`, which is faster. */
   secure(
-    connection: Duplex,
+    to: Duplex | string,
     target: Pick<MeshTarget, 'sni' | 'principal'>,
     identity: IdentityMaterial,
     signal: AbortSignal,

@@ -65,7 +65,8 @@ export class FakeWayIn implements Mesh {
     return { ...pem, principal: this.principal, notBefore: 0, notAfter: this.life }
   }
 
-  async secure(connection: Duplex, _target: unknown, identity: Issued | object): Promise<Duplex> {
+  async secure(to: Duplex | string, _target: unknown, identity: Issued | object): Promise<Duplex> {
+    const connection = typeof to === 'string' ? await this.dial(to) : to
     await turn()
     this.#passOn(connection)
     if (this.registry === 'away') throw clusterError('HANDSHAKE_FAILED', 'no TLS with "registry"')

@@ -37,7 +37,7 @@ export function join(client: Socket, peer: Duplex): Promise<Outcome> {
     }
     const finish = (outcome: Outcome): void => {
       clearTimeout(ending)
-      client.off('data', onAsk).off('end', onClientEnd).off('close', onClientClose)
+      client.off('end', onClientEnd).off('close', onClientClose)
       resolve(outcome)
     }
     const onClientClose = (): void => {
@@ -50,11 +50,11 @@ export function join(client: Socket, peer: Duplex): Promise<Outcome> {
       client.pause()
       finish({ kind: 'unanswered', ...(broken === undefined ? {} : { error: broken }) })
     }
-    peer.on('data', () => {
+    const onAnswer = (): void => {
       unanswered = false
       asked = false
       if (ending !== undefined) endSoon(QUIET)
-    })
+    }
     peer.on('error', (error) => {
       broken = error
     })
@@ -74,9 +74,9 @@ export function join(client: Socket, peer: Duplex): Promise<Outcome> {
       if (client.writableFinished) linger()
       else client.once('finish', linger)
     })
-    client.on('data', onAsk).on('end', onClientEnd).on('close', onClientClose)
-    pour(peer, client)
-    const stop = pour(client, peer)
+    client.on('end', onClientEnd).on('close', onClientClose)
+    pour(peer, client, onAnswer)
+    const stop = pour(client, peer, onAsk)
     // What broke before anybody listened here.
     if (client.destroyed) onClientClose()
     else if (peer.destroyed) onPeerGone()

@@ -1,26 +1,20 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { TLSSocket } from 'node:tls'
 import { carried } from './garbage.ts'
+import { gatheringOf } from './gathering.ts'
 
-/** Carries what comes from one side to the other, with back-pressure, until it is stopped; ends neither. */
-export function pour(from: Duplex, to: Duplex): () => void {
+/** Carries what comes from one side to the other, with back-pressure, until it is stopped; ends neither. `seen` is called for whatever comes. */
+export function pour(from: Duplex, to: Duplex, seen: () => void): () => void {
+  const gathering = gatheringOf(from)
+  if (gathering !== undefined) {
+    gathering.pour(to, seen)
+    return () => void from.pause()
+  }
   // A socket's chunks are its alone, once they are written. Other streams leave garbage of their own.
   const [owns, litters] = [from instanceof Socket, !(from instanceof Socket && to instanceof Socket)]
-  const small = from instanceof TLSSocket
-  let gathered = false
-  const pass = (): void => {
-    gathered = false
-    to.uncork()
-  }
   const take = (chunk: Buffer): void => {
+    seen()
     if (litters) carried(chunk.length)
-    // TLS brings 16 KiB at a time, four and more within one turn: written together they cost a third less.
-    if (small && !gathered) {
-      gathered = true
-      to.cork()
-      setImmediate(pass)
-    }
     const flows = owns ? to.write(chunk, () => release(chunk)) : to.write(chunk)
     if (!flows) from.pause()
   }

@@ -1,29 +1,60 @@
+import { once } from 'node:events'
+import type { NetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from 'node:tls'
+import type { Place } from '../../domain/forward/place.ts'
 import { clusterError, preconditionError, type RegctlError } from '../../errors.ts'
+import { DIAL_LIMIT, KEEP_ALIVE, unreachable } from './reach.ts'
 
 const LIMIT = 10_000
 /** A developer may not. */
 const ASK = 'ask whoever may: regctl status'
 
+type Hello = ConnectionOptions & { readonly servername: string }
+
 /** TLS over a connection that is there already, which it takes along when it fails. */
-export function handshake(
-  connection: Duplex,
-  options: ConnectionOptions & { readonly servername: string },
+export function handshake(connection: Duplex, options: Hello, signal: AbortSignal): Promise<TLSSocket> {
+  // TLS over one that has ended already would wait for ever.
+  if (!connection.readable)
+    return Promise.reject(translated(new Error('the connection was closed'), options.servername))
+  return secured(connect({ ...options, socket: connection }), options.servername, signal, () => connection.destroy())
+}
+
+/** TLS by a connection of its own. */
+export async function handshakeAt(
+  { host, port }: Place,
+  options: Hello & Pick<NetConnectOpts, 'onread'>,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
+  const socket = connect({ ...options, host, port })
+  // Errors are for whoever waits, if anybody does yet.
+  socket.on('error', () => {})
+  try {
+    await once(socket, 'connect', { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_LIMIT)]) })
+  } catch (cause) {
+    socket.destroy()
+    signal.throwIfAborted()
+    throw unreachable(`${host}:${port}`, cause)
+  }
+  socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE)
+  return secured(socket, options.servername, signal)
+}
+
+function secured(
+  socket: TLSSocket,
+  name: string,
+  signal: AbortSignal,
+  alongside: () => void = () => {},
+): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
-    // TLS over one that has ended already would wait for ever.
-    if (!connection.readable) return reject(translated(new Error('the connection was closed'), options.servername))
     const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT)])
-    const socket = connect({ ...options, socket: connection })
     const fail = (cause: unknown): void => {
       limit.removeEventListener('abort', late)
       socket.off('close', closed)
       socket.on('error', () => {})
       socket.destroy()
-      connection.destroy()
-      reject(signal.aborted ? signal.reason : translated(cause, options.servername))
+      alongside()
+      reject(signal.aborted ? signal.reason : translated(cause, name))
     }
     const late = (): void => fail(new Error('no answer'))
     const closed = (): void => fail(new Error('the connection was closed'))

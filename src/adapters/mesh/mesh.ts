@@ -4,31 +4,30 @@ import type { Duplex } from 'node:stream'
 import { createSecureContext, DEFAULT_CIPHERS, type SecureContext } from 'node:tls'
 import type { IdentityMaterial } from '../../domain/forward/identity.ts'
 import { placeOf } from '../../domain/forward/place.ts'
-import { clusterError } from '../../errors.ts'
 import type { Mesh } from '../../ports/forward.ts'
+import { Gathering } from '../forward/gathering.ts'
 import { certify, greet } from './authority.ts'
-import { expectUri, handshake } from './handshake.ts'
-
-const DIAL_LIMIT = 5_000
-/** A connection whose other end vanished, as after a sleep, is found out by this. */
-const KEEP_ALIVE = 30_000
+import { expectUri, handshake, handshakeAt } from './handshake.ts'
+import { DIAL_LIMIT, KEEP_ALIVE, unreachable } from './reach.ts'
 
 export const mesh: Mesh = {
   dial,
   greet,
   certify,
-  async secure(connection, { sni, principal }, identity, signal): Promise<Duplex> {
-    return handshake(
-      connection,
-      {
-        servername: sni,
-        secureContext: contextOf(identity),
-        // The gateway passes on nothing that does not offer one of Istio's protocols.
-        ALPNProtocols: ['istio'],
-        checkServerIdentity: expectUri(principal),
-      },
-      signal,
-    )
+  async secure(to, { sni, principal }, identity, signal): Promise<Duplex> {
+    const options = {
+      servername: sni,
+      secureContext: contextOf(identity),
+      // The gateway passes on nothing that does not offer one of Istio's protocols.
+      ALPNProtocols: ['istio'],
+      checkServerIdentity: expectUri(principal),
+    }
+    if (typeof to !== 'string') return handshake(to, options, signal)
+    // A socket that TLS makes by itself may be read past its stream; one that is handed to it may not.
+    const gathering = new Gathering()
+    const socket = await handshakeAt(placeOf(to), { ...options, onread: gathering.onread }, signal)
+    gathering.of(socket)
+    return socket
   },
 }
 
@@ -53,9 +52,6 @@ async function dial(address: string, signal: AbortSignal): Promise<Duplex> {
     return socket
   } catch (cause) {
     socket.destroy()
-    const { code } = cause as NodeJS.ErrnoException
-    throw clusterError('GATEWAY_UNREACHABLE', `cannot reach ${address}: ${reason(code)}`, { cause })
+    throw unreachable(address, cause)
   }
 }
-
-const reason = (code: string | undefined): string => (code === undefined || code === 'ABORT_ERR' ? 'no answer' : code)

@@ -3,7 +3,7 @@ import type { IdentityMaterial, MeshTarget } from '../../domain/forward/identity
 import type { TransportChoice } from '../../domain/forward/mode.ts'
 import { INGRESS, INGRESS_PORT, ingressNamespace } from '../../domain/installation.ts'
 import type { DeveloperAccess } from '../../domain/stack/developer-access.ts'
-import { clusterError, type RegctlError } from '../../errors.ts'
+import { clusterError, RegctlError } from '../../errors.ts'
 import type { ForwardPorts, Transport } from '../../ports/forward.ts'
 import type { KnownAccess } from './mesh-access.ts'
 
@@ -34,6 +34,10 @@ export type GatewayOptions = {
   /** How long one may say nothing. */
   readonly tryMs?: number
 }
+
+/** There is nobody at all. */
+export const isUnreachable = (error: unknown): boolean =>
+  error instanceof RegctlError && error.code === 'GATEWAY_UNREACHABLE'
 
 /** Shows that a connection leads through the gateway, and uses it up. */
 type Proof = (connection: Duplex, signal: AbortSignal) => Promise<void>
@@ -74,9 +78,10 @@ export class Gateway {
   }
 
   /** What answers there does not lead on: it may be somebody else by now. The next one to ask looks again. */
-  doubt(): void {
+  doubt(error?: unknown): void {
     const { clock } = this.#ports
-    if (this.#foundAt !== undefined && Math.abs(clock.now() - this.#foundAt) >= TRUSTED) this.#forget(this.#found)
+    if (isUnreachable(error)) this.#forget(this.#found)
+    else if (this.#foundAt !== undefined && Math.abs(clock.now() - this.#foundAt) >= TRUSTED) this.#forget(this.#found)
   }
 
   async close(): Promise<void> {

@@ -64,10 +64,10 @@ export class MeshTransport implements Transport {
     const { mesh, entrance, identity } = this.#options
     try {
       const issued = await identity.ready(signal)
-      const { name } = await entrance.path(signal)
-      const connection = await entrance.open(signal)
-      const stream = await mesh.secure(connection, this.#options, issued, signal).catch((error: unknown) => {
-        if (!signal.aborted) entrance.doubt()
+      const { name, address } = await entrance.path(signal)
+      const to = address ?? (await entrance.open(signal))
+      const stream = await mesh.secure(to, this.#options, issued, signal).catch((error: unknown) => {
+        if (!signal.aborted) entrance.doubt(error)
         throw error
       })
       this.#through = name

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { IdentityMaterial, MeshTarget } from '../../domain/forward/identity.ts'
 import type { ForwardPorts } from '../../ports/forward.ts'
-import type { Gateway, GatewayPath } from './gateway.ts'
+import { type Gateway, type GatewayPath, isUnreachable } from './gateway.ts'
 import type { KnownAccess } from './mesh-access.ts'
 
 /** How long the registry's own address has before the gateway is taken meanwhile; milliseconds. */
@@ -55,9 +55,10 @@ export class RegistryEntrance {
   }
 
   /** What answers there is not the registry's proxy: it may be somebody else by now. */
-  doubt(): void {
-    if (this.#direct === undefined) this.#options.gateway.doubt()
-    else if (Math.abs(this.#ports.clock.now() - this.#foundAt) >= TRUSTED) this.#forget(this.#direct)
+  doubt(error: unknown): void {
+    if (this.#direct === undefined) this.#options.gateway.doubt(error)
+    else if (isUnreachable(error) || Math.abs(this.#ports.clock.now() - this.#foundAt) >= TRUSTED)
+      this.#forget(this.#direct)
   }
 
   async close(): Promise<void> {

@@ -1,7 +1,10 @@
+import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { createServer, type TlsOptions } from 'node:tls'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { openRelay } from '../../../src/adapters/forward/relay.ts'
 import { mesh } from '../../../src/adapters/mesh/mesh.ts'
 import type { Issued } from '../../../src/domain/forward/identity.ts'
 import { failure } from '../../app/failure.ts'
@@ -139,6 +142,9 @@ async function identity(): Promise<Issued> {
 const secured = async (address: string) =>
   mesh.secure(await mesh.dial(address, signal), { sni: SNI, principal: REGISTRY }, await identity(), signal)
 
+const securedAt = async (address: string) =>
+  mesh.secure(address, { sni: SNI, principal: REGISTRY }, await identity(), signal)
+
 test('mTLS to the registry, with the name and the protocol that the gateway passes on', async () => {
   const { seen, address } = await registry(`URI:${REGISTRY}`)
   const stream = await secured(address)
@@ -149,6 +155,26 @@ test('mTLS to the registry, with the name and the protocol that the gateway pass
   expect(seen).toEqual([{ sni: SNI, alpn: 'istio', client: `URI:${ADA}` }])
 })
 
+test('what comes by an address of its own is carried whole, to a client that takes its time too', async () => {
+  const { seen, address } = await registry(`URI:${REGISTRY}`)
+  const relay = await openRelay(() => securedAt(address))
+  closing.push(() => relay.close())
+  const sent = randomBytes(24 * 1024 * 1024 + 17)
+  const came = async (pauseMs: number) => {
+    const client = net.connect({ host: relay.host, port: relay.port, allowHalfOpen: true })
+    client.end(sent)
+    const hash = createHash('sha256')
+    for await (const chunk of client) {
+      hash.update(chunk as Buffer)
+      if (pauseMs > 0) await pause(pauseMs)
+    }
+    return hash.digest('hex')
+  }
+  const whole = createHash('sha256').update(sent).digest('hex')
+  expect(await Promise.all([came(0), came(0), came(1)])).toEqual([whole, whole, whole])
+  expect(seen[0]).toEqual({ sni: SNI, alpn: 'istio', client: `URI:${ADA}` })
+})
+
 test.each([
   ['another workload of the mesh', 'URI:spiffe://cluster.local/ns/ci/sa/default'],
   ['one with a second name', `URI:${REGISTRY},URI:spiffe://cluster.local/ns/ci/sa/default`],
@@ -156,11 +182,13 @@ test.each([
 ])('%s in its place is refused', async (_, names) => {
   const { address } = await registry(names)
   await expect(secured(address)).rejects.toEqual(failure('WRONG_PEER', 5))
+  await expect(securedAt(address)).rejects.toEqual(failure('WRONG_PEER', 5))
 })
 
 test('the right name by another root is refused', async () => {
   const { address } = await registry(`URI:${REGISTRY}`, other)
   await expect(secured(address)).rejects.toEqual(failure('WRONG_PEER', 5))
+  await expect(securedAt(address)).rejects.toEqual(failure('WRONG_PEER', 5))
 })
 
 test('nobody there, somebody who hangs up, and somebody who says nothing', async () => {
@@ -170,6 +198,8 @@ test('nobody there, somebody who hangs up, and somebody who says nothing', async
   closing.push(() => server.close())
   const address = `127.0.0.1:${(server.address() as AddressInfo).port}`
   await expect(secured(address)).rejects.toEqual(failure('HANDSHAKE_FAILED', 5, SNI))
+  await expect(securedAt(address)).rejects.toEqual(failure('HANDSHAKE_FAILED', 5, SNI))
+  await expect(securedAt('127.0.0.1:1')).rejects.toEqual(failure('GATEWAY_UNREACHABLE', 5, 'ECONNREFUSED'))
   const silent = net.createServer(() => {}).listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const abort = new AbortController()

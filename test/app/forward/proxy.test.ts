@@ -76,7 +76,10 @@ function mesh(seconds = 3_600, addresses: readonly string[] = GATEWAYS) {
         return new PassThrough()
       },
       greet: async () => {},
-      secure: async (stream) => stream,
+      secure: async (to) => {
+        if (typeof to === 'string' && away.has(to)) throw clusterError('GATEWAY_UNREACHABLE', `cannot reach ${to}`)
+        return typeof to === 'string' ? new PassThrough() : to
+      },
       certify: async () => {
         issued += 1
         const now = Date.now()
