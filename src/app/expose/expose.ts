@@ -20,7 +20,7 @@ import { gatewayProgress, waitFor } from '../install/rollout.ts'
 import { checkPrivate } from '../tenant/guard.ts'
 import { untilAnswering } from './answer.ts'
 import { requireCertificate } from './certificate.ts'
-import { checkGateways, checkHost } from './clash.ts'
+import { checkGateways, checkHost, checkHostPort } from './clash.ts'
 import { exposedBy, readExposures } from './exposures.ts'
 import { exposureObjects, followExposures, type Given, withExposures } from './follow.ts'
 import { sharedExposure } from './foreign-gateway.ts'
@@ -62,7 +62,10 @@ export async function planExposure(ports: Ports, namespace: string, asked: Asked
   const named = wanted.repositories.filter((one) => before?.repositories.includes(one) !== true)
   await checkPrivate(kube, installed.at, named)
   await checkHost(ports, installed.at, wanted)
-  if (isOnOwnGateway(wanted)) await checkGateways(ports, installed.at)
+  if (isOnOwnGateway(wanted)) {
+    await checkGateways(ports, installed.at)
+    if ((asked.type ?? (await exposedBy(kube, installed.at))) === 'HostPort') await checkHostPort(ports, installed.at)
+  }
   const mesh = await meshFacts(ports, namespace, installed.settings)
   const given = { ...installed, mesh, ...(asked.type === undefined ? {} : { type: asked.type }) }
   const others = exposures.filter(({ host }) => host !== asked.host)
