@@ -2,7 +2,7 @@ import { Command, Flags } from '@oclif/core'
 import type { BackgroundPorts, ConnectOptions, LocalPorts } from './context.ts'
 import { registryNamespace } from './domain/installation.ts'
 import { RegctlError } from './errors.ts'
-import type { BuildPorts, Files, OpenPortPorts, Ports, SkaffoldPorts } from './ports.ts'
+import type { BuildPorts, ExposePorts, Files, OpenPortPorts, Ports, SkaffoldPorts } from './ports.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 
@@ -60,6 +60,12 @@ export abstract class RegctlCommand extends Command {
   protected async buildPorts(flags: ConnectionFlags): Promise<BuildPorts> {
     const { connectBuild } = await import('./context.ts')
     return connectBuild(this.#connection(flags))
+  }
+
+  /** What exposing takes. */
+  protected async exposePorts(flags: ConnectionFlags): Promise<ExposePorts> {
+    const { connectExpose } = await import('./context.ts')
+    return connectExpose(this.#connection(flags))
   }
 
   /** What opening a port of the nodes takes. */

@@ -1,5 +1,5 @@
 import type { Daemons, ForwardPorts, Listeners } from './ports/forward.ts'
-import type { BuildPorts, Clock, Files, OpenPortPorts, Ports, SkaffoldPorts } from './ports.ts'
+import type { BuildPorts, Clock, ExposePorts, Files, OpenPortPorts, Ports, SkaffoldPorts } from './ports.ts'
 
 export type LocalOptions = {
   /** The package's directory, oclif's `config.root`. */
@@ -39,6 +39,11 @@ export async function connectSkaffold(options: ConnectOptions): Promise<Skaffold
 export async function connectFiles(): Promise<Files> {
   const { localFiles } = await import('./adapters/files.ts')
   return localFiles()
+}
+
+export async function connectExpose(options: ConnectOptions): Promise<ExposePorts> {
+  const [ports, { mesh }] = await Promise.all([connect(options), import('./adapters/mesh/mesh.ts')])
+  return { ...ports, dial: mesh.dial }
 }
 
 export async function connectOpenPort(options: ConnectOptions): Promise<OpenPortPorts> {

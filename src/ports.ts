@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { KubeObject, ObjectRef } from './domain/kube-object.ts'
 
 /** A resource type in the API, enough to list it. */
@@ -137,6 +137,12 @@ export type Ports = {
   readonly clock: Clock
   readonly report: Reporter
   readonly signal: AbortSignal
+}
+
+/** What exposing takes. */
+export type ExposePorts = Ports & {
+  /** TCP from this machine to `HOST:PORT`. */
+  dial(address: string, signal: AbortSignal): Promise<Duplex>
 }
 
 /** What opening a port of the nodes takes. */

@@ -35,7 +35,7 @@ export default class Expose extends RegctlCommand {
     const { argv, flags } = await this.parse(Expose)
     const timeoutMs = milliseconds(flags.timeout)
     const asked = askedExposure(argv as string[], flags)
-    const ports = await this.ports(flags)
+    const ports = await this.exposePorts(flags)
     const [{ planExposure, needsConsent, expose }, { exposeText }] = await Promise.all([
       import('../app/expose/expose.ts'),
       import('../ui/expose-text.ts'),

@@ -22,6 +22,7 @@ export const OWNED_TYPES: readonly ResourceType[] = [
   { apiVersion: 'networking.istio.io/v1', kind: 'DestinationRule' },
   { apiVersion: 'networking.istio.io/v1', kind: 'Gateway' },
   { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService' },
+  { apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry' },
   { apiVersion: 'networking.istio.io/v1', kind: 'WorkloadEntry' },
   { apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter' },
   { apiVersion: 'telemetry.istio.io/v1', kind: 'Telemetry' },
@@ -42,7 +43,6 @@ export const OTHER_TYPES: readonly ResourceType[] = [
   ...types('networking.k8s.io/v1', 'Ingress', 'NetworkPolicy'),
   ...types('autoscaling/v2', 'HorizontalPodAutoscaler'),
   ...types('policy/v1', 'PodDisruptionBudget'),
-  ...types('networking.istio.io/v1', 'ServiceEntry'),
   ...types('gateway.networking.k8s.io/v1', 'Gateway', 'HTTPRoute'),
 ]
 

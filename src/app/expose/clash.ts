@@ -1,7 +1,10 @@
+import type { V1Node, V1Pod } from '@kubernetes/client-node'
 import type { Installation } from '../../domain/installation.ts'
 import { describeRef, type KubeObject, refOf } from '../../domain/kube-object.ts'
+import { isUntainted, podHolders } from '../../domain/open-ports/holders.ts'
 import { belongsTo } from '../../domain/ownership.ts'
 import type { Exposure } from '../../domain/policy/exposure.ts'
+import { EXPOSE_POD_PORT, EXPOSE_PORT } from '../../domain/stack/exposure.ts'
 import { hostIn, serversOf } from '../../domain/stack/foreign-gateway.ts'
 import { exposingGateway } from '../../domain/stack/gateway-admission.ts'
 import { conflictError } from '../../errors.ts'
@@ -64,4 +67,30 @@ export async function checkGateways(ports: Ports, at: Installation): Promise<voi
       details: { gateways: attached.map(name) },
     },
   )
+}
+
+/**
+ * The gateway's pod would wait for a node for ever where others have its port on each.
+ * @throws conflict error PORT_TAKEN
+ */
+export async function checkHostPort({ kube }: Ports, at: Installation): Promise<void> {
+  const list = (kind: string) => kube.list({ apiVersion: 'v1', kind })
+  const [nodes, pods] = await Promise.all([list('Node'), list('Pod')])
+  const placed = (pods as unknown as readonly V1Pod[]).filter(({ spec }) => spec?.nodeName)
+  const holders = (nodes as unknown as readonly V1Node[])
+    .filter(isUntainted)
+    .map(({ metadata }) =>
+      podHolders(
+        [{ port: EXPOSE_PORT, targetPort: EXPOSE_POD_PORT, address: 'all' }],
+        [metadata?.name ?? ''],
+        placed,
+        exposingGateway(at).namespace,
+      ),
+    )
+  if (holders.length === 0 || holders.some((ofNode) => ofNode.length === 0)) return
+  const named = holders.flat().map(({ what }) => what)
+  throw conflictError('PORT_TAKEN', `port ${EXPOSE_PORT} is taken on every node, by ${named.join(', ')}`, {
+    suggestions: ['regctl expose HOST --type LoadBalancer', 'regctl expose HOST --type NodePort'],
+    details: { holders: holders.flat() },
+  })
 }

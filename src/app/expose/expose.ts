@@ -7,7 +7,7 @@ import type { IngressType } from '../../domain/settings.ts'
 import { answeredNames, EXPOSE_POD_PORT, EXPOSE_PORT } from '../../domain/stack/exposure.ts'
 import { exposingGateway } from '../../domain/stack/gateway-admission.ts'
 import { clusterError, RegctlError, usageError } from '../../errors.ts'
-import type { Ports } from '../../ports.ts'
+import type { ExposePorts, Ports } from '../../ports.ts'
 import { gatewayFaults } from '../cluster/gateway.ts'
 import { gatewayAddresses } from '../cluster/gateway-addresses.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
@@ -18,8 +18,9 @@ import { readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { gatewayProgress, waitFor } from '../install/rollout.ts'
 import { checkPrivate } from '../tenant/guard.ts'
+import { untilAnswering } from './answer.ts'
 import { requireCertificate } from './certificate.ts'
-import { checkGateways, checkHost } from './clash.ts'
+import { checkGateways, checkHost, checkHostPort } from './clash.ts'
 import { exposedBy, readExposures } from './exposures.ts'
 import { exposureObjects, followExposures, type Given, withExposures } from './follow.ts'
 import { sharedExposure } from './foreign-gateway.ts'
@@ -61,7 +62,10 @@ export async function planExposure(ports: Ports, namespace: string, asked: Asked
   const named = wanted.repositories.filter((one) => before?.repositories.includes(one) !== true)
   await checkPrivate(kube, installed.at, named)
   await checkHost(ports, installed.at, wanted)
-  if (isOnOwnGateway(wanted)) await checkGateways(ports, installed.at)
+  if (isOnOwnGateway(wanted)) {
+    await checkGateways(ports, installed.at)
+    if ((asked.type ?? (await exposedBy(kube, installed.at))) === 'HostPort') await checkHostPort(ports, installed.at)
+  }
   const mesh = await meshFacts(ports, namespace, installed.settings)
   const given = { ...installed, mesh, ...(asked.type === undefined ? {} : { type: asked.type }) }
   const others = exposures.filter(({ host }) => host !== asked.host)
@@ -121,7 +125,7 @@ export const needsConsent = ({ wanted, before }: ExposePlan): boolean =>
  * cannot be proven is taken back.
  */
 export async function expose(
-  ports: Ports,
+  ports: ExposePorts,
   plan: ExposePlan,
   options: { readonly timeoutMs: number },
 ): Promise<ExposeResult> {
@@ -148,10 +152,12 @@ export async function expose(
     proven(ports, plan, left()).catch(undo),
   )
   if (isOnOwnGateway(wanted)) await proveGateway(ports, plan, left)
+  const addresses = isOnOwnGateway(wanted) ? await exposingAddresses(ports, plan) : []
+  await untilAnswering(ports, addresses)
   return {
     exposure: wanted,
     changed: !isDeepStrictEqual(wanted, before) || changes.length > 0,
-    addresses: isOnOwnGateway(wanted) ? await exposingAddresses(ports, plan) : [],
+    addresses,
     provenIn,
   }
 }

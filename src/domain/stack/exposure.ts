@@ -94,18 +94,33 @@ const tlsGateway = (at: Installation, metadata: KubeObject['metadata'], mode: st
  */
 const passThrough = (at: Installation): readonly KubeObject[] => [
   tlsGateway(at, meta(at, 'mesh'), 'AUTO_PASSTHROUGH', developerHost(at)),
-  {
-    apiVersion: NETWORKING,
-    kind: 'DestinationRule',
-    metadata: meta(at, 'mesh'),
-    // What passes is TLS already.
-    spec: { host: developerHost(at), exportTo: ['.'], trafficPolicy: { tls: { mode: 'DISABLE' } } },
-  },
+  outsideMesh(at),
 ]
+
+/** Of our gateway alone, and under a domain that is nobody's in public DNS. */
+const passedHost = (at: Installation): string => `${EXPOSE}.${exposeNamespace(at)}.internal`
+
+/**
+ * The same Service as one that is not of the mesh: what passes by the exposed name is TLS already, and for a Service of the mesh
+ * the gateway would wrap it once more. A DestinationRule that forbids this takes the endpoints from AUTO_PASSTHROUGH as well.
+ */
+const outsideMesh = (at: Installation): KubeObject => ({
+  apiVersion: NETWORKING,
+  kind: 'ServiceEntry',
+  metadata: meta(at, 'mesh'),
+  spec: {
+    hosts: [passedHost(at)],
+    exportTo: ['.'],
+    location: 'MESH_EXTERNAL',
+    resolution: 'DNS',
+    ports: [{ number: developerPort(at), name: 'tls-registry', protocol: 'TLS' }],
+    endpoints: [{ address: developerHost(at) }],
+  },
+})
 
 /** The same by the name that is exposed. */
 function namedPassThrough(at: Installation, host: string, metadata: KubeObject['metadata']): readonly KubeObject[] {
-  const destination = { host: developerHost(at), port: { number: developerPort(at) } }
+  const destination = { host: passedHost(at), port: { number: developerPort(at) } }
   return [
     tlsGateway(at, metadata, 'PASSTHROUGH', host),
     {

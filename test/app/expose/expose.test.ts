@@ -7,7 +7,7 @@ import { describeRef, type KubeObject, refOf } from '../../../src/domain/kube-ob
 import { fence } from '../../../src/domain/policy/fence.ts'
 import { at } from '../../domain/at.ts'
 import { NAMELESS, OTHER_KEY } from '../../domain/certificates.ts'
-import { type FakeCluster, forget, namespace, up } from '../../fakes/cluster.ts'
+import { type FakeCluster, forget, namespace, pod, up } from '../../fakes/cluster.ts'
 import { failure } from '../failure.ts'
 import { exposable, exposing, HOME, HOST, problems, secret } from './exposed.ts'
 
@@ -256,6 +256,22 @@ describe('nothing is written', () => {
         `kubectl create secret tls web -n ${HOME} --cert=FULLCHAIN.pem --key=KEY.pem`,
       ],
     })
+  })
+
+  test("by the nodes' port 443, which others have on each; one node that is free is enough", async () => {
+    const cluster = await exposable()
+    const holder = (nodeName: string) =>
+      pod('web', `ingress-${nodeName}`, {
+        spec: { nodeName, hostNetwork: true, containers: [{ name: 'a', image: 'a', ports: [{ containerPort: 443 }] }] },
+      })
+    const asked = { tls: 'web', type: 'HostPort' } as const
+    cluster.store.put(holder('node1'))
+    await exposing(cluster, asked)
+    cluster.store.put(holder('node2'))
+    await expect(exposing(cluster)).rejects.toEqual(
+      failure('PORT_TAKEN', 4, 'by pod web/ingress-node1 on node node1, pod web/ingress-node2 on node node2'),
+    )
+    expect(await exposing(cluster, { type: 'ClusterIP' })).toMatchObject({ exposure: { secret: 'web' } })
   })
 
   test('for hosts of others that are wildcards, or for the mesh alone', async () => {

@@ -1,6 +1,8 @@
+import { PassThrough } from 'node:stream'
 import { type Asked, expose, planExposure } from '../../../src/app/expose/expose.ts'
 import { status } from '../../../src/app/inspect/status.ts'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
+import type { ExposePorts } from '../../../src/ports.ts'
 import { CERTIFICATE, KEY, NOW } from '../../domain/certificates.ts'
 import { type FakeCluster, installedCluster, namespace } from '../../fakes/cluster.ts'
 
@@ -27,9 +29,11 @@ export async function exposable(...given: Parameters<typeof installedCluster>): 
   return cluster
 }
 
-export async function exposing({ ports }: FakeCluster, asked: Partial<Asked> = {}) {
+const answering: ExposePorts['dial'] = async () => new PassThrough()
+
+export async function exposing({ ports }: FakeCluster, asked: Partial<Asked> = {}, dial = answering) {
   const all = { host: HOST, repositories: [], ...asked }
-  return expose(ports, await planExposure(ports, 'kube-registry', all), { timeoutMs: 30_000 })
+  return expose({ ...ports, dial }, await planExposure(ports, 'kube-registry', all), { timeoutMs: 30_000 })
 }
 
 export const problems = async ({ ports }: FakeCluster) =>

@@ -37,8 +37,8 @@ async function withShared(...servers: readonly object[]): Promise<FakeCluster> {
 }
 
 const NETWORKING = 'networking.istio.io/v1'
-const made = ({ store }: FakeCluster, kind: string) =>
-  store.list({ apiVersion: NETWORKING, kind }, { namespace: 'kube-registry' })
+const made = ({ store }: FakeCluster, kind: string, namespace = 'kube-registry') =>
+  store.list({ apiVersion: NETWORKING, kind }, { namespace })
 const asked = { gateway: 'front/main', repositories: ['docs'] }
 
 describe("somebody else's gateway", () => {
@@ -151,6 +151,18 @@ describe('by the mesh', () => {
     await exposing(cluster, { tls: 'istio' })
     await exposing(cluster, { host: 'b.example', tls: 'istio' })
     expect(ports(cluster)).toEqual([5000, 5443])
+    // One for both, and no DestinationRule, which AUTO_PASSTHROUGH would heed as well.
+    const [entry, ...more] = made(cluster, 'ServiceEntry', HOME)
+    expect([entry?.spec, more]).toMatchObject([
+      {
+        hosts: ['registry-expose.kube-registry-expose.internal'],
+        exportTo: ['.'],
+        location: 'MESH_EXTERNAL',
+        endpoints: [{ address: 'kube-registry-developers.kube-registry.svc.cluster.local' }],
+      },
+      [],
+    ])
+    expect(made(cluster, 'DestinationRule', HOME)).toEqual([])
     await give()
     expect(await problems(cluster)).toEqual([])
     expect((await up(cluster)).changed).toEqual([])
@@ -160,6 +172,7 @@ describe('by the mesh', () => {
     expect([ports(cluster), await problems(cluster)]).toEqual([[5000], []])
     expect(cluster.report.warnings).toContainEqual(expect.stringContaining('grants of user:ada lead nowhere'))
     expect(made(cluster, 'DestinationRule').map(({ metadata }) => metadata.name)).toEqual(['kube-registry'])
+    expect(made(cluster, 'ServiceEntry', HOME)).toEqual([])
   })
 
   test('it stays with the developers, whose gateway leads to it too', async () => {
@@ -171,5 +184,13 @@ describe('by the mesh', () => {
     await exposing(cluster, { tls: 'istio' })
     await up(cluster, { developerIngress: null, developerIngressType: null })
     expect([ports(cluster), await problems(cluster)]).toEqual([[5000, 5443], []])
+  })
+
+  test('what an earlier version made beside it goes with the next up', async () => {
+    const cluster = await exposable()
+    await exposing(cluster, { tls: 'istio' })
+    const [entry] = made(cluster, 'ServiceEntry', HOME)
+    cluster.store.put({ ...(entry as KubeObject), kind: 'DestinationRule', spec: {} })
+    expect((await up(cluster)).removed).toEqual(['DestinationRule kube-registry-expose/mesh'])
   })
 })
