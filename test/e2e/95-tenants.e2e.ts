@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apply, namespace, pod, REGISTRY, ready, remove, SECRET } from './attacks/kit.ts'
 import { codesIn, notRefused, request, wire } from './attacks/raw.ts'
+import { rejectedByRegistry } from './attacks/rejected.ts'
 import { foreignUploads } from './attacks/spellings.ts'
 import {
   askOne,
@@ -18,7 +19,7 @@ import {
 import { eventually, kubectl, kubectlOk, labOnly, onNode, regctl, regctlOk } from './cluster.ts'
 import { images, upFlags } from './images.ts'
 import { build } from './kaniko.ts'
-import { broken, container, makers, places, podOf, said, tried } from './tenants/kit.ts'
+import { container, makers, places, podOf, said, tried } from './tenants/kit.ts'
 import { harmless, reaching } from './tenants/loopback.ts'
 import { commandsOf } from './tenants/page.ts'
 import { oddPaths, others, otherWays } from './tenants/spellings.ts'
@@ -354,7 +355,7 @@ describe('changes', () => {
   test('a filter that Envoy refuses is rolled back with the rest', async () => {
     await regctlOk(['tenant', 'remove', A, B])
     expect(await leftovers()).toEqual([])
-    await apply(broken)
+    await apply(rejectedByRegistry('e2e-broken'))
     await eventually(async () => expect((await regctl(['status'])).exitCode).toBe(6), { timeout: 20_000 })
     const { exitCode, stderr } = await regctl(['tenant', 'add', A, '--private', '--accept', '--timeout', '2s'])
     expect(exitCode, stderr).toBe(5)

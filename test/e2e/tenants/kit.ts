@@ -1,5 +1,4 @@
 import { expect } from 'vitest'
-import { REGISTRY } from '../attacks/kit.ts'
 import { kubectl, type Run } from '../cluster.ts'
 import { images } from '../images.ts'
 
@@ -72,41 +71,4 @@ export async function said(namespace: string, specs: readonly Spec[]): Promise<r
   })
   expect(answers, stderr).not.toContain('')
   return answers
-}
-
-/** Envoy refuses the whole listener for the regular expression. */
-export const broken = {
-  apiVersion: 'networking.istio.io/v1alpha3',
-  kind: 'EnvoyFilter',
-  metadata: { name: 'e2e-broken', namespace: REGISTRY },
-  spec: {
-    workloadSelector: { labels: { app: 'kube-registry' } },
-    configPatches: [
-      {
-        applyTo: 'HTTP_FILTER',
-        match: {
-          context: 'SIDECAR_INBOUND',
-          listener: { filterChain: { filter: { name: 'envoy.filters.network.http_connection_manager' } } },
-        },
-        patch: {
-          operation: 'INSERT_FIRST',
-          value: {
-            name: 'broken',
-            typed_config: {
-              '@type': 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC',
-              rules: {
-                action: 'DENY',
-                policies: {
-                  bad: {
-                    principals: [{ any: true }],
-                    permissions: [{ header: { name: ':path', string_match: { safe_regex: { regex: '(' } } } }],
-                  },
-                },
-              },
-            },
-          },
-        },
-      },
-    ],
-  },
 }
