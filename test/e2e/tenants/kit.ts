@@ -1,6 +1,8 @@
 import { expect } from 'vitest'
-import { kubectl, type Run } from '../cluster.ts'
-import { images } from '../images.ts'
+import { remove } from '../attacks/kit.ts'
+import { ensureNamespaces } from '../clients.ts'
+import { kubectl, kubectlOk, type Run, regctlOk } from '../cluster.ts'
+import { images, upFlags } from '../images.ts'
 
 export type Spec = Readonly<Record<string, unknown>>
 
@@ -71,4 +73,22 @@ export async function said(namespace: string, specs: readonly Spec[]): Promise<r
   })
   expect(answers, stderr).not.toContain('')
   return answers
+}
+
+/** An installation without a tenant, and these namespaces, new. */
+export async function withoutTenants(...namespaces: readonly string[]): Promise<void> {
+  await Promise.all([regctlOk(['up', ...upFlags]), remove('namespace', namespaces)])
+  const { tenants } = JSON.parse(await regctlOk(['tenant', 'list', '--json'])) as { tenants: { namespace: string }[] }
+  await Promise.all([
+    ...(tenants.length === 0 ? [] : [regctlOk(['tenant', 'remove', ...tenants.map(({ namespace }) => namespace)])]),
+    ensureNamespaces(...namespaces),
+  ])
+}
+
+/** Everything in the cluster that is there for tenants. */
+export async function leftovers(): Promise<readonly string[]> {
+  const kinds =
+    'configmaps,authorizationpolicies,envoyfilters,validatingadmissionpolicies,validatingadmissionpolicybindings'
+  const found = await kubectlOk(['get', kinds, '-A', '-l', 'regctl.dev/tenant', '-o', 'name'])
+  return found.split('\n').filter((line) => line !== '')
 }
