@@ -12,6 +12,7 @@ const gibibytes = (bytes: number): string =>
 export function statusText(status: Status): string {
   const { storage } = status
   const used = storage.usedBytes === undefined ? '' : `, ${gibibytes(storage.usedBytes)} used`
+  const full = storage.fullPercent === undefined ? '' : `, its volume ${storage.fullPercent} % full`
   const size = storage.size === undefined ? '' : ` ${storage.size} ${storage.phase}`
   const parts = [
     table(
@@ -32,7 +33,7 @@ export function statusText(status: Status): string {
         ]),
       ],
     ),
-    `Storage: ${storage.kind}${size}${used}. Kubernetes ${status.versions.kubernetes}. Grants: ${status.grants.length}${status.external.length === 0 ? '' : `, and ${status.external.length} from outside`}.${tenantsText(status)}`,
+    `Storage: ${storage.kind}${size}${used}${full}. Kubernetes ${status.versions.kubernetes}. Grants: ${status.grants.length}${status.external.length === 0 ? '' : `, and ${status.external.length} from outside`}.${tenantsText(status)}`,
   ]
   if (status.developerIngress !== null) parts.push(ingressText(status.developerIngress))
   if (status.openPorts.length > 0)
@@ -44,6 +45,13 @@ export function statusText(status: Status): string {
       table(
         ['EXPOSED AS', 'REPOSITORIES', 'TLS', 'ANSWERS AT'],
         status.exposures.map((one) => [one.host, repositoriesText(one), wayText(one), one.addresses.join(', ')]),
+      ),
+    )
+  if (status.accepted.length > 0)
+    parts.push(
+      table(
+        ['ACCEPTED IN A PRIVATE TENANT', 'END IT BY'],
+        status.accepted.map(({ why, fix }) => [why, fix]),
       ),
     )
   if (status.problems.length === 0)

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apply, BUILDER, NODES, pod, podOf, REGISTRY, ready, remove } from './attacks/kit.ts'
 import { gateway } from './attacks/mesh.ts'
 import { codesIn, request, wire } from './attacks/raw.ts'
+import { rejectedByNodes } from './attacks/rejected.ts'
 import { whilePulling } from './attacks/turn.ts'
 import {
   builder,
@@ -46,28 +47,9 @@ afterAll(async () => {
 })
 
 describe('becoming a gateway', () => {
-  /** Envoy refuses the listener, so that no new proxy gets ready. */
-  const broken = {
-    apiVersion: 'networking.istio.io/v1alpha3',
-    kind: 'EnvoyFilter',
-    metadata: { name: 'attack-turn', namespace: NODES },
-    spec: {
-      workloadSelector: { labels: { app: 'registry-node' } },
-      configPatches: [
-        {
-          applyTo: 'FILTER_CHAIN',
-          match: { context: 'GATEWAY', listener: { portNumber: 5000 } },
-          patch: {
-            operation: 'MERGE',
-            value: { filter_chain_match: { prefix_ranges: [{ address_prefix: 'no-address', prefix_len: 8 }] } },
-          },
-        },
-      ],
-    },
-  }
-
   test('that fails goes back by itself: one node waits, the others never notice', async () => {
-    await apply(broken)
+    // No new proxy gets ready.
+    await apply(rejectedByNodes('attack-turn', 'GATEWAY'))
     const argv = ['up', '--node-proxy', 'gateway']
     const { exitCode, stderr } = await whilePulling(hosts, image, argv, 60_000)
     expect(exitCode, stderr).toBe(5)

@@ -1,56 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apply, ensureVictim, NODES, namespace, REGISTRY, remove } from './attacks/kit.ts'
-import { nodeContext } from './attacks/layout.ts'
 import { inForce, registryConfig } from './attacks/mesh.ts'
+import { rejectedByNodes, rejectedByRegistry } from './attacks/rejected.ts'
 import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
 
 const EVIL = 'attack-rejected'
 const FILTER = 'attack-rejected'
 const MINE = 'attack-rejected/mine'
 const OTHER = 'attack-rejected/other'
-
-const filter = (where: string, app: string, configPatch: object): object => ({
-  apiVersion: 'networking.istio.io/v1alpha3',
-  kind: 'EnvoyFilter',
-  metadata: { name: FILTER, namespace: where },
-  spec: { workloadSelector: { labels: { app } }, configPatches: [configPatch] },
-})
-
-/** istiod hands it on, Envoy refuses the whole listener for its regular expression: no policy changes any more. */
-const onRegistry = filter(REGISTRY, 'kube-registry', {
-  applyTo: 'HTTP_FILTER',
-  match: {
-    context: 'SIDECAR_INBOUND',
-    listener: { filterChain: { filter: { name: 'envoy.filters.network.http_connection_manager' } } },
-  },
-  patch: {
-    operation: 'INSERT_FIRST',
-    value: {
-      name: 'attack',
-      typed_config: {
-        '@type': 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC',
-        rules: {
-          action: 'DENY',
-          policies: {
-            bad: {
-              principals: [{ any: true }],
-              permissions: [{ header: { name: ':path', string_match: { safe_regex: { regex: '(' } } } }],
-            },
-          },
-        },
-      },
-    },
-  },
-})
-
-const onNodes = filter(NODES, 'registry-node', {
-  applyTo: 'FILTER_CHAIN',
-  match: { context: nodeContext(), listener: { portNumber: 5000 } },
-  patch: {
-    operation: 'MERGE',
-    value: { filter_chain_match: { prefix_ranges: [{ address_prefix: 'no-address', prefix_len: 8 }] } },
-  },
-})
 
 const grantsOf = (name: string): Promise<string> =>
   kubectlOk([
@@ -78,7 +35,7 @@ afterAll(async () => {
 })
 
 test('an EnvoyFilter that Envoy rejects: grant and revoke fail loudly, status names it, and without it all is true again', async () => {
-  await apply(onRegistry)
+  await apply(rejectedByRegistry(FILTER))
   await inForce('error_state')
 
   const grant = await regctl(['grant', EVIL, OTHER, '--timeout', '2s'])
@@ -105,7 +62,7 @@ test('an EnvoyFilter that Envoy rejects: grant and revoke fail loudly, status na
 })
 
 test("an EnvoyFilter that the node proxies reject shows in status with the node's name", async () => {
-  await apply(onNodes)
+  await apply(rejectedByNodes(FILTER))
   await eventually(
     async () => {
       const { stdout, stderr, exitCode } = await regctl(['status'])

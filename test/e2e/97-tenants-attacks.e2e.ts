@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apply, pod, podOf as podNamed, REGISTRY, remove } from './attacks/kit.ts'
 import { codesIn, request, type Wire, wire } from './attacks/raw.ts'
-import { type Client, clients, codes, ensureNamespaces, getJson, manifest, push } from './clients.ts'
+import { type Client, clients, codes, getJson, manifest, push } from './clients.ts'
 import { eventually, kubectl, kubectlOk, regctl, regctlOk } from './cluster.ts'
-import { images, upFlags } from './images.ts'
-import { container, makers, said } from './tenants/kit.ts'
+import { images } from './images.ts'
+import { container, makers, said, withoutTenants } from './tenants/kit.ts'
 import { mounts, pathSpellings } from './tenants/path-spellings.ts'
 
 const TENANT = 'e2e-walled'
@@ -23,20 +23,22 @@ let asGuest: Wire
 let asStranger: Wire
 
 beforeAll(async () => {
-  await regctlOk(['up', ...upFlags])
-  await regctl(['tenant', 'remove', TENANT])
-  await remove('namespace', [TENANT, GUEST, STRANGER])
-  await ensureNamespaces(TENANT, GUEST, STRANGER)
-  await regctlOk(['tenant', 'add', TENANT, '--private', '--accept'])
-  await regctlOk(['share', `${TENANT}/base`, '--with', GUEST])
-  for (const { namespace } of [guest, stranger]) await regctlOk(['grant', namespace, namespace])
-  await clients(...[tenant, guest, stranger].map(({ namespace, name }) => pod(namespace, name)))
-  digest = await push(tenant, `${TENANT}/app`, '1')
+  await withoutTenants(TENANT, GUEST, STRANGER)
   await Promise.all([
+    regctlOk(['tenant', 'add', TENANT, '--private', '--accept']),
+    ...[GUEST, STRANGER].map((namespace) => regctlOk(['grant', namespace, namespace])),
+  ])
+  await Promise.all([
+    regctlOk(['share', `${TENANT}/base`, '--with', GUEST]),
+    clients(...[tenant, guest, stranger].map(({ namespace, name }) => pod(namespace, name))),
+  ])
+  const [pushed] = await Promise.all([
+    push(tenant, `${TENANT}/app`, '1'),
     push(tenant, `${TENANT}/base`, '1'),
     push(guest, `${GUEST}/app`, '1'),
     push(stranger, `${STRANGER}/app`, '1'),
   ])
+  digest = pushed
   asGuest = await wire(GUEST, guest.name, 5000)
   asStranger = await wire(STRANGER, stranger.name, 5000)
   layer = await layerOf(`${TENANT}/app`)
@@ -52,8 +54,10 @@ async function layerOf(repository: string): Promise<string> {
 
 afterAll(async () => {
   for (const one of [asGuest, asStranger]) await one?.[Symbol.asyncDispose]()
-  await regctl(['tenant', 'remove', TENANT])
-  await remove('namespace', [TENANT, GUEST, STRANGER], '--wait=false')
+  await Promise.all([
+    regctl(['tenant', 'remove', TENANT]),
+    remove('namespace', [TENANT, GUEST, STRANGER], '--wait=false'),
+  ])
 })
 
 /** Requests that were answered with content, of those that must not be. */

@@ -28,6 +28,7 @@ const STATUS: Status = {
   external: [],
   grants: [{ namespace: 'ci', repository: 'team', exact: false, readOnly: false }],
   tenants: [],
+  accepted: [],
   storage: { kind: 'pvc', size: '20Gi', phase: 'Bound', usedBytes: 3 * 2 ** 20 },
   versions: { kubernetes: 'v1.36.0', proxy: 'proxyv2:1.31.0' },
   problems: [],
@@ -73,4 +74,23 @@ test.each([
   [{ kind: 'pvc', size: '20Gi', phase: 'missing' }, 'Storage: pvc 20Gi missing.'],
   [{ kind: 'pvc', size: '20Gi', phase: 'Bound', usedBytes: 2 ** 30 - 1 }, 'Storage: pvc 20Gi Bound, 1024.0 MiB used.'],
   [{ kind: 'pvc', size: '20Gi', phase: 'Bound', usedBytes: 1.5 * 2 ** 30 }, 'Storage: pvc 20Gi Bound, 1.5 GiB used.'],
+  [
+    { kind: 'pvc', size: '1Gi', phase: 'Bound', usedBytes: 2 ** 20, fullPercent: 12 },
+    'Storage: pvc 1Gi Bound, 1.0 MiB used, its volume 12 % full.',
+  ],
 ] as const)('%j', (storage, expected) => expect(plain(statusText({ ...STATUS, storage }))).toContain(expected))
+
+test('what others keep in a private tenant, and what ends it', () => {
+  const use = {
+    kind: 'external grant',
+    object: 'repo:o/r team-a/app',
+    why: 'repo:o/r of https://ci.example may push team-a/app',
+    fix: 'regctl revoke-external team-a/app',
+  } as const
+  expect(plain(statusText({ ...STATUS, accepted: [use] }))).toContain(
+    [
+      'ACCEPTED IN A PRIVATE TENANT                         END IT BY',
+      'repo:o/r of https://ci.example may push team-a/app   regctl revoke-external team-a/app',
+    ].join('\n'),
+  )
+})

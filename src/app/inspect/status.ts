@@ -23,6 +23,7 @@ import { readExposures } from '../expose/exposures.ts'
 import { readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { openPorts, type PortState } from '../open-ports/list.ts'
+import { acceptedUses, type Use } from '../tenant/uses.ts'
 import { diagnose } from './diagnose.ts'
 import { type ExposureState, exposureStates } from './exposure-state.ts'
 import { externalState } from './external-state.ts'
@@ -34,6 +35,8 @@ import { type StorageUse, storageUse } from './storage-use.ts'
 import { tenantState } from './tenant-state.ts'
 
 const POLICY = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy' } as const
+
+export type Accepted = Pick<Use, 'kind' | 'object' | 'why' | 'fix'>
 
 export type Status = {
   readonly namespace: string
@@ -51,6 +54,8 @@ export type Status = {
   /** Who may push from outside, by a token. */
   readonly external: readonly ExternalGrant[]
   readonly tenants: readonly Tenant[]
+  /** What others have in private tenants, because it was there before and `--accept` said it stays. */
+  readonly accepted: readonly Accepted[]
   readonly storage: StorageUse
   readonly versions: { readonly kubernetes: string; readonly proxy: string }
   /** What is wrong, each with the command that helps; empty when all is well. */
@@ -83,6 +88,7 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
   )
   const opened = await problems.asked(() => openPorts(ports, at))
   for (const { what, fix } of opened?.problems ?? []) problems.say(what, fix)
+  const external = await externalState(ports, at, exposures, template, problems)
   const ready = pods.find(isReady)
   return {
     namespace,
@@ -98,9 +104,12 @@ export async function status(ports: Ports, namespace: string): Promise<Status> {
     openPorts: opened?.ports ?? [],
     exposures: await exposureStates(ports, installed, exposures, template, problems),
     grants,
-    external: await externalState(ports, at, exposures, template, problems),
+    external,
     tenants: tenants?.tenants ?? [],
-    storage: await storageUse(ports, at, settings, ready),
+    accepted: (tenants === undefined ? [] : acceptedUses(tenants, { grants, exposures, external })).map(
+      ({ kind, object, why, fix }) => ({ kind, object, why, fix }),
+    ),
+    storage: await storageUse(ports, at, settings, ready, problems),
     versions: { kubernetes: version.gitVersion, proxy: proxies[0]?.spec?.containers[0]?.image ?? 'none' },
     problems: problems.found,
   }

@@ -5,10 +5,11 @@ import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import type { Exposure } from '../../domain/policy/exposure.ts'
 import { type Grant, grantKey } from '../../domain/policy/grant.ts'
+import type { Given } from '../../domain/policy/private.ts'
 import { exemptNamespaces } from '../../domain/stack/pod-admission.ts'
 import { imageFault, isOtherWay, repositoryOf } from '../../domain/tenant/image-rules.ts'
 import { loopbackFaults } from '../../domain/tenant/loopback-rules.ts'
-import { isForeign, isShared, type Tenants, tenantOf } from '../../domain/tenant/tenants.ts'
+import { isForeign, isShared, privateOnes, type Tenants, tenantOf } from '../../domain/tenant/tenants.ts'
 import type { Kube } from '../../ports.ts'
 import { meshNamespace } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
@@ -40,12 +41,25 @@ export type Coming = {
 
 export async function foreignUses(kube: Kube, at: Installation, coming: Coming): Promise<readonly Use[]> {
   const pods = coming.privates.length === 0 ? [] : await podUses(kube, at, coming)
-  const { grants, exposures, external } = await readGiven(kube, at)
-  return [...grantUses(grants, coming), ...exposureUses(exposures, coming), ...externalUses(external, coming), ...pods]
+  return [...givenUses(await readGiven(kube, at), coming), ...pods]
 }
 
+/** What `--accept` left to others in private tenants. */
+export function acceptedUses(state: Tenants, given: Given): readonly Use[] {
+  const privates = privateOnes(state).map(({ namespace }) => namespace)
+  return givenUses(given, { state, tenants: privates, privates })
+}
+
+type GivenAway = Pick<Coming, 'state' | 'tenants' | 'privates'>
+
+const givenUses = ({ grants, exposures, external }: Given, coming: GivenAway): readonly Use[] => [
+  ...grantUses(grants, coming),
+  ...exposureUses(exposures, coming),
+  ...externalUses(external, coming),
+]
+
 /** What is exposed as a whole leaves out what is private. */
-const exposureUses = (exposures: readonly Exposure[], { privates }: Coming): readonly Use[] =>
+const exposureUses = (exposures: readonly Exposure[], { privates }: GivenAway): readonly Use[] =>
   exposures.flatMap(({ host, repositories }) =>
     repositories
       .filter((one) => privates.includes(tenantOf(one)))
@@ -59,7 +73,7 @@ const exposureUses = (exposures: readonly Exposure[], { privates }: Coming): rea
       })),
   )
 
-const externalUses = (external: readonly ExternalGrant[], { tenants }: Coming): readonly Use[] =>
+const externalUses = (external: readonly ExternalGrant[], { tenants }: GivenAway): readonly Use[] =>
   external
     .filter(({ repository }) => tenants.includes(tenantOf(repository)))
     .map((grant) => ({
@@ -71,7 +85,7 @@ const externalUses = (external: readonly ExternalGrant[], { tenants }: Coming): 
       exempts: false,
     }))
 
-function grantUses(grants: readonly Grant[], { state, tenants, privates }: Coming): readonly Use[] {
+function grantUses(grants: readonly Grant[], { state, tenants, privates }: GivenAway): readonly Use[] {
   return grants
     .filter((grant) => {
       const tenant = tenantOf(grant.repository)

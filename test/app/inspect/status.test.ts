@@ -51,6 +51,7 @@ test('all is told, and nothing is wrong or written', async () => {
     external: [],
     grants: [{ namespace: 'ci', repository: 'team', exact: false, readOnly: false }],
     tenants: [],
+    accepted: [],
     storage: { kind: 'pvc', usedBytes: 2 ** 21, size: '1Gi', phase: 'Bound' },
     versions: { kubernetes: 'v1.36.0', proxy: image },
     problems: [],

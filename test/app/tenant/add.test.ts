@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readGrants } from '../../../src/app/grant/grants.ts'
+import { status } from '../../../src/app/inspect/status.ts'
 import { checkPrivate } from '../../../src/app/tenant/guard.ts'
 import { readTenants } from '../../../src/app/tenant/state.ts'
 import { externalPolicy } from '../../../src/domain/external/grant.ts'
@@ -152,6 +153,25 @@ describe('what stands against it', () => {
     expect(accepted.map(({ object }) => object)).toEqual(['b * a/x subtree write', 'c/host'])
     expect([reads(cluster, 'b', 'a/x/y'), reads(cluster, 'b', 'a/z')]).toEqual([true, false])
     expect((await readTenants(cluster.kube, at)).exempt).toEqual(['c'])
+  })
+
+  test('status shows what was accepted of grants, exposures and tokens, until the tenant is public', async () => {
+    const cluster = await withNamespaces('a', 'b')
+    await grantIn(cluster, 'b', 'a/x')
+    await grantIn(cluster, 'b', 'team')
+    const principals = [exposePrincipal(at)]
+    cluster.store.put(exposurePolicy(at, { host: 'a.example.org', repositories: ['a/x'], way: 'secret', principals }))
+    const outside = { issuer: 'https://i', subject: 's', audience: 'x', repository: 'a/x', exact: false }
+    cluster.store.put(externalPolicy(at, outside, exposePrincipal(at)))
+    await add(cluster, 'a', { private: true, accept: true })
+    const accepted = async () => (await status(cluster.ports, 'kube-registry')).accepted.map(({ why }) => why)
+    expect(await accepted()).toEqual([
+      'namespace b may push a/x',
+      'a/x is exposed as a.example.org',
+      's of https://i may push a/x',
+    ])
+    await add(cluster, 'a', { private: false })
+    expect(await accepted()).toEqual([])
   })
 
   test('a share settles a read, so a public tenant can be made private', async () => {

@@ -1,7 +1,8 @@
 import { expect } from 'vitest'
-import { REGISTRY } from '../attacks/kit.ts'
-import { kubectl, type Run } from '../cluster.ts'
-import { images } from '../images.ts'
+import { remove } from '../attacks/kit.ts'
+import { ensureNamespaces } from '../clients.ts'
+import { kubectl, kubectlOk, type Run, regctlOk } from '../cluster.ts'
+import { images, upFlags } from '../images.ts'
 
 export type Spec = Readonly<Record<string, unknown>>
 
@@ -74,39 +75,20 @@ export async function said(namespace: string, specs: readonly Spec[]): Promise<r
   return answers
 }
 
-/** Envoy refuses the whole listener for the regular expression. */
-export const broken = {
-  apiVersion: 'networking.istio.io/v1alpha3',
-  kind: 'EnvoyFilter',
-  metadata: { name: 'e2e-broken', namespace: REGISTRY },
-  spec: {
-    workloadSelector: { labels: { app: 'kube-registry' } },
-    configPatches: [
-      {
-        applyTo: 'HTTP_FILTER',
-        match: {
-          context: 'SIDECAR_INBOUND',
-          listener: { filterChain: { filter: { name: 'envoy.filters.network.http_connection_manager' } } },
-        },
-        patch: {
-          operation: 'INSERT_FIRST',
-          value: {
-            name: 'broken',
-            typed_config: {
-              '@type': 'type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC',
-              rules: {
-                action: 'DENY',
-                policies: {
-                  bad: {
-                    principals: [{ any: true }],
-                    permissions: [{ header: { name: ':path', string_match: { safe_regex: { regex: '(' } } } }],
-                  },
-                },
-              },
-            },
-          },
-        },
-      },
-    ],
-  },
+/** An installation without a tenant, and these namespaces, new. */
+export async function withoutTenants(...namespaces: readonly string[]): Promise<void> {
+  await Promise.all([regctlOk(['up', ...upFlags]), remove('namespace', namespaces)])
+  const { tenants } = JSON.parse(await regctlOk(['tenant', 'list', '--json'])) as { tenants: { namespace: string }[] }
+  await Promise.all([
+    ...(tenants.length === 0 ? [] : [regctlOk(['tenant', 'remove', ...tenants.map(({ namespace }) => namespace)])]),
+    ensureNamespaces(...namespaces),
+  ])
+}
+
+/** Everything in the cluster that is there for tenants. */
+export async function leftovers(): Promise<readonly string[]> {
+  const kinds =
+    'configmaps,authorizationpolicies,envoyfilters,validatingadmissionpolicies,validatingadmissionpolicybindings'
+  const found = await kubectlOk(['get', kinds, '-A', '-l', 'regctl.dev/tenant', '-o', 'name'])
+  return found.split('\n').filter((line) => line !== '')
 }

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apply, pod, ready, remove } from './attacks/kit.ts'
-import { type Client, clients, ensureNamespaces, getJson, someNodes } from './clients.ts'
+import { type Client, clients, getJson, someNodes } from './clients.ts'
 import { eventually, kubectl, kubectlOk, labOnly, regctl, regctlOk } from './cluster.ts'
-import { upFlags } from './images.ts'
-import { container, places, said } from './tenants/kit.ts'
+import { container, places, said, withoutTenants } from './tenants/kit.ts'
 import { pushRunnable, type Runnable } from './tenants/runnable.ts'
 
 const OWNER = 'e2e-cache-owner'
@@ -49,11 +48,8 @@ const outcomes = (namespace: string): Promise<Record<string, string>> =>
   )
 
 beforeAll(async () => {
-  await regctlOk(['up', ...upFlags])
-  await regctl(['tenant', 'remove', OWNER])
-  await remove('namespace', [OWNER, OTHER])
-  await ensureNamespaces(OWNER, OTHER)
-  node = (await someNodes())[0]?.name ?? ''
+  const [[first]] = await Promise.all([someNodes(), withoutTenants(OWNER, OTHER)])
+  node = first?.name ?? ''
   await regctlOk(['tenant', 'add', OWNER, '--private', '--accept'])
   await clients(pod(OWNER, builder.name))
   image = await pushRunnable(builder, `${OWNER}/app`, '1')
@@ -64,9 +60,11 @@ beforeAll(async () => {
 }, 120_000)
 
 afterAll(async () => {
-  await regctl(['tenant', 'remove', OWNER])
-  await remove('namespace', [OWNER, OTHER], '--wait=false')
-  await remove('pod', ['e2e-cache-by-id'], '-n', 'kube-system', '--wait=false')
+  await Promise.all([
+    regctl(['tenant', 'remove', OWNER]),
+    remove('namespace', [OWNER, OTHER], '--wait=false'),
+    remove('pod', ['e2e-cache-by-id'], '-n', 'kube-system', '--wait=false'),
+  ])
 })
 
 const names = (): Readonly<Record<string, string>> => ({
@@ -94,21 +92,21 @@ test("a tenant's own pods start from the node's cache, by tag and by digest", as
 })
 
 test('a pod of another namespace is refused by every name the cache has it under', async () => {
-  for (const [what, reference] of Object.entries(names())) {
-    const { exitCode, stderr } = await kubectl(['create', '-f', '-'], {
-      input: JSON.stringify(cached(OTHER, 'named', reference)),
-    })
-    expect(exitCode, what).not.toBe(0)
-    expect(stderr, what).toContain(`belongs to tenant ${OWNER}`)
-  }
+  await Promise.all(
+    Object.entries(names()).map(async ([what, reference], index) => {
+      const { exitCode, stderr } = await kubectl(['create', '-f', '-'], {
+        input: JSON.stringify(cached(OTHER, `named-${index}`, reference)),
+      })
+      expect(exitCode, what).not.toBe(0)
+      expect(stderr, what).toContain(`belongs to tenant ${OWNER}`)
+    }),
+  )
 })
 
 test('an image id is no image, wherever it stands and whoever asks', async () => {
   const specs = Object.values(places).flatMap((place) => Object.values(ids()).map(place))
-  for (const where of [OWNER, OTHER, 'default']) {
-    const answers = await said(where, specs)
-    expect(answers.filter((answer) => !answer?.includes('is an image id'))).toEqual([])
-  }
+  const answers = await Promise.all([OWNER, OTHER, 'default'].map((where) => said(where, specs)))
+  expect(answers.flat().filter((answer) => !answer?.includes('is an image id'))).toEqual([])
   const fine = ['sha256', 'example.com/sha256:a15', 'nginx@sha256:'.padEnd(77, 'a'), 'sha256-tools:1', 'team/sha256:1']
   expect(
     await said(
