@@ -10,8 +10,8 @@ import type { KnownAccess } from './mesh-access.ts'
 /** How long an address has before the next one is tried beside it; milliseconds. */
 const HEAD_START = 300
 const TRY_LIMIT = 8_000
-/** A way that was found this short a time ago is not looked for again. */
-const TRUSTED = 2_000
+/** A way that was found this short a time ago is not looked for again; milliseconds. */
+export const TRUSTED = 2_000
 
 /** One way to the developers' gateway. `address` is absent where only a port-forward to its pod leads there. */
 export type GatewayPath = {

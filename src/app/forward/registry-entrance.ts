@@ -1,14 +1,12 @@
 import type { Duplex } from 'node:stream'
 import type { IdentityMaterial, MeshTarget } from '../../domain/forward/identity.ts'
 import type { ForwardPorts } from '../../ports/forward.ts'
-import { type Gateway, type GatewayPath, isUnreachable } from './gateway.ts'
+import { type Gateway, type GatewayPath, isUnreachable, TRUSTED } from './gateway.ts'
 import type { KnownAccess } from './mesh-access.ts'
 
 /** How long the registry's own address has before the gateway is taken meanwhile; milliseconds. */
 const HEAD_START = 300
 const TRY_LIMIT = 5_000
-/** A way that was found this short a time ago is not looked for again. */
-const TRUSTED = 2_000
 const FIRST_PAUSE = 1_000
 const LONGEST_PAUSE = 30_000
 
@@ -120,10 +118,8 @@ export class RegistryEntrance {
     const { registry, certificate } = this.#options
     const identity = certificate()
     if (identity === undefined) throw new Error('no certificate yet')
-    const connection = await mesh.dial(address, signal)
-    const secured = await mesh.secure(connection, registry, identity, signal)
+    const secured = await mesh.secure(address, registry, identity, signal)
     secured.destroy()
-    connection.destroy()
     return { name: `the registry's own address ${address}`, address, open: (later) => mesh.dial(address, later) }
   }
 }
