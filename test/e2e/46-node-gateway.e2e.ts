@@ -41,9 +41,10 @@ beforeAll(async () => {
   // In force for all that follows: istiod would move the gateways' port by them, whoever's they are.
   await apply(...moved(EVIL, [...nodes.map(({ ip }) => ip), '192.0.2.1']))
   hosts = nodes.map(({ name }) => ({ namespace: EVIL, name: `host-${name}` }))
+  // A grant needs a registry, and the suite before may have left none.
+  const registry = regctlOk(['up', ...upFlags, '--node-proxy', 'gateway'])
   await Promise.all([
-    regctlOk(['up', ...upFlags, '--node-proxy', 'gateway']),
-    ensureBuilder(),
+    registry.then(() => ensureBuilder()),
     clients(...nodes.map(({ name }) => onHost(EVIL, `host-${name}`, name))),
   ])
   await push(builder, ...image)
