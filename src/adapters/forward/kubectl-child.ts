@@ -1,8 +1,9 @@
 import { once } from 'node:events'
-import net, { type Socket } from 'node:net'
+import net, { type NetConnectOpts, type Socket } from 'node:net'
 import type { V1Pod } from '@kubernetes/client-node'
 import { type Supervised, supervise } from '../exec.ts'
 import { forwardedPort, type KubectlTarget, kubectlTrouble, portForwardArgs } from '../kubectl.ts'
+import { Gathering } from './gathering.ts'
 import { ownAddress } from './own-address.ts'
 import { StallWatch } from './stall-watch.ts'
 
@@ -87,8 +88,17 @@ export class KubectlChild {
     return ready
   }
 
-  async open(signal: AbortSignal): Promise<Socket> {
-    const socket = net.connect({ host: this.#address, port: this.#port, noDelay: true, allowHalfOpen: true })
+  /** For bytes to be carried on: nobody else can read it. */
+  async carrier(signal: AbortSignal): Promise<Socket> {
+    const gathering = new Gathering()
+    const socket = await this.open(signal, { onread: gathering.onread })
+    gathering.of(socket)
+    return socket
+  }
+
+  async open(signal: AbortSignal, options: Pick<NetConnectOpts, 'onread'> = {}): Promise<Socket> {
+    const to = { host: this.#address, port: this.#port, noDelay: true, allowHalfOpen: true }
+    const socket = net.connect({ ...to, ...options })
     try {
       await once(socket, 'connect', { signal })
     } catch (error) {

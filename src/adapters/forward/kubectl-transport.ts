@@ -55,7 +55,7 @@ export class KubectlTransport implements Transport {
   async connect(signal: AbortSignal): Promise<Duplex> {
     for (;;) {
       const child = this.#current
-      const stream = child?.alive === true ? await child.open(signal).catch(() => undefined) : undefined
+      const stream = child?.alive === true ? await child.carrier(signal).catch(() => undefined) : undefined
       if (stream !== undefined) return stream
       if (signal.aborted || this.#end.signal.aborted) throw this.#unreachable()
       await this.#changes.next(signal)
