@@ -4,7 +4,10 @@ import type { IdentityMaterial, Issued, MeshTarget } from '../domain/forward/ide
 import type { PortHolder } from '../domain/forward/port-holder.ts'
 import type { ExecResult, HttpResponse, Ports } from '../ports.ts'
 
-/** One way to the registry. `connect` gives a fresh byte stream to the registry's HTTP port, or fails with a RegctlError. */
+/**
+ * One way to the registry. `connect` gives a fresh byte stream to the registry's HTTP port, for a listener or a relay to carry on (they
+ * may read past the stream), or fails with a RegctlError.
+ */
 export type Transport = {
   readonly mode: 'port-forward' | 'mesh' | 'proxy'
   connect(signal: AbortSignal): Promise<Duplex>

@@ -4,12 +4,13 @@ import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import type { V1Pod } from '@kubernetes/client-node'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { systemClock } from '../../../src/adapters/clock.ts'
 import { KubectlTransport } from '../../../src/adapters/forward/kubectl-transport.ts'
 import { ownAddress } from '../../../src/adapters/forward/own-address.ts'
-import { requestOver } from '../../../src/adapters/kube/http-over-stream.ts'
+import { openRelay } from '../../../src/adapters/forward/relay.ts'
 import type { PodSource } from '../../../src/adapters/kube/ready-pods.ts'
 import { clusterError } from '../../../src/errors.ts'
 import type { TransportNews } from '../../../src/ports/forward.ts'
@@ -88,11 +89,15 @@ function transport(pods = new Pods()) {
   const target = { namespace: 'n', selector: 'app=r', port: 5000, context: 'c' }
   const made = new KubectlTransport({ kubectl, target, pods, clock: systemClock, tell: (one) => news.push(one) })
   closing.push(() => made.close())
-  const ask = async (): Promise<string> => {
-    const stream = await made.connect(AbortSignal.timeout(4_000))
-    return (await requestOver(stream, { method: 'GET', path: '/', host: 'x' }, AbortSignal.timeout(4_000))).body
-  }
+  const ask = async (): Promise<string> => asked(await made.connect(AbortSignal.timeout(4_000)))
   return { made, news, ask, pods }
+}
+
+/** As a client that is carried by a listener. */
+async function asked(stream: Duplex): Promise<string> {
+  const relay = await openRelay(async () => stream)
+  closing.push(() => relay.close())
+  return (await fetch(`http://${relay.host}:${relay.port}`, { headers: { connection: 'close' } })).text()
 }
 
 const runs = (): readonly string[] => readFileSync(log, 'utf8').trim().split('\n')
@@ -135,9 +140,7 @@ test('a pod that goes keeps its connections; new ones wait for the next pod', as
   expect(news.at(-1)).toMatchObject({ ready: true })
   const waiting = ask()
   await expect.poll(() => news.at(-1)?.ready).toBe(false)
-  expect((await requestOver(stream, { method: 'GET', path: '/', host: 'x' }, AbortSignal.timeout(1_000))).body).toBe(
-    'ok',
-  )
+  expect(await asked(stream)).toBe('ok')
   pods.become(pod('b'))
   expect(await waiting).toBe('ok')
   expect(runs().at(-1)).toContain('pod/b')
