@@ -40,6 +40,8 @@ export type Asked = {
 export type ExposePlan = Given & {
   readonly wanted: Exposure
   readonly before?: Exposure
+  /** Our gateway is to be reached by another type of Service than now. */
+  readonly moves: boolean
   readonly trustDomain: string
 }
 
@@ -62,15 +64,18 @@ export async function planExposure(ports: Ports, namespace: string, asked: Asked
   const named = wanted.repositories.filter((one) => before?.repositories.includes(one) !== true)
   await checkPrivate(kube, installed.at, named)
   await checkHost(ports, installed.at, wanted)
+  const reached = await exposedBy(kube, installed.at)
+  const { type = reached } = asked
   if (isOnOwnGateway(wanted)) {
     await checkGateways(ports, installed.at)
-    if ((asked.type ?? (await exposedBy(kube, installed.at))) === 'HostPort') await checkHostPort(ports, installed.at)
+    if (type === 'HostPort') await checkHostPort(ports, installed.at)
   }
   const mesh = await meshFacts(ports, namespace, installed.settings)
   const given = { ...installed, mesh, ...(asked.type === undefined ? {} : { type: asked.type }) }
   const others = exposures.filter(({ host }) => host !== asked.host)
   await liveObjects(kube, installed.at, await exposureObjects(ports, given, [...others, wanted]))
-  return { ...given, wanted, trustDomain: mesh.trustDomain, ...(before === undefined ? {} : { before }) }
+  const moves = isOnOwnGateway(wanted) && type !== reached
+  return { ...given, wanted, moves, trustDomain: mesh.trustDomain, ...(before === undefined ? {} : { before }) }
 }
 
 /** What is asked for, with the way it has where none is named; its gateway and certificate are there. */
@@ -156,7 +161,7 @@ export async function expose(
   await untilAnswering(ports, addresses)
   return {
     exposure: wanted,
-    changed: !isDeepStrictEqual(wanted, before) || changes.length > 0,
+    changed: plan.moves || !isDeepStrictEqual(wanted, before) || changes.length > 0,
     addresses,
     provenIn,
   }

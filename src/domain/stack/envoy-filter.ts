@@ -31,6 +31,9 @@ export function envoyFilter(
   }
 }
 
+/** The exposed host by which a request came, as its route says; it tells words of a refusal and nothing else. */
+export const EXPOSED_HEADER = 'x-regctl-exposed'
+
 export const HTTP_MANAGER = 'envoy.filters.network.http_connection_manager'
 
 const onRegistryHttp = (value: Readonly<Record<string, unknown>>, destinationPort?: number): Patch =>
@@ -68,16 +71,32 @@ export const answer = (status: number, code: string, message: string) => ({
   },
 })
 
+/** Whoever comes by an exposed host is not who is refused: its gateway is. */
+const outside = ({ filter, ...rest }: ReturnType<typeof answer>) => ({
+  filter: {
+    and_filter: { filters: [filter, { header_filter: { header: { name: EXPOSED_HEADER, present_match: true } } }] },
+  },
+  ...rest,
+})
+
 /**
  * A refusal that explains itself, in the body OCI clients print. Only answers of the proxy itself are mapped, and the
  * only 403 it makes is the policy's. Envoy cannot cut the repository out of the path, so the path stands whole.
  */
 export function refusalBody(at: Installation): KubeObject {
+  const host = `%REQ(${EXPOSED_HEADER})%`
   const who = '%DOWNSTREAM_PEER_URI_SAN%'
   const what = '%REQ(:METHOD)% %REQ(:PATH)%'
   const replies = (command: string) => ({
     local_reply_config: {
       mappers: [
+        outside(
+          answer(
+            403,
+            'DENIED',
+            `${host} does not let everybody ${what}; to allow it: regctl expose ${host} REPOSITORY, or for a token regctl grant-external SUBJECT REPOSITORY`,
+          ),
+        ),
         answer(403, 'DENIED', `${who} may not ${what}; to allow it: ${command}`),
         answer(400, 'UNSUPPORTED', `the registry's proxy does not accept ${what} as it is spelled`),
         answer(503, 'UNAVAILABLE', 'the registry does not answer its proxy; see: regctl status'),

@@ -15,6 +15,7 @@ import { EXPOSURE_LABEL, type Exposure, exposureName, isOnOwnGateway, tokenHosts
 import { homesOf } from '../policy/identity.ts'
 import { INGRESS_TYPES, type IngressType } from '../settings.ts'
 import { registrySni } from './developer-access.ts'
+import { EXPOSED_HEADER } from './envoy-filter.ts'
 import { exposingGateway, gatewayLabels, gatewayPolicy } from './gateway-admission.ts'
 import { certificatesRole, gatewayWorkload } from './gateway-workload.ts'
 import { mutualTls } from './mesh.ts'
@@ -184,6 +185,8 @@ type Attached = {
   readonly port?: number
 }
 
+const token = { [TOKEN_HEADER]: '%REQ(AUTHORIZATION)%' }
+
 /**
  * All of the host leads to the registry's Service as it was asked for; what it may ask is decided there. A client's token goes
  * there in a header of its own.
@@ -205,7 +208,7 @@ function route(
       http: [
         {
           ...(port === undefined ? {} : { match: [{ port }] }),
-          ...(way === 'secret' ? { headers: { request: { set: { [TOKEN_HEADER]: '%REQ(AUTHORIZATION)%' } } } } : {}),
+          headers: { request: { set: { [EXPOSED_HEADER]: host, ...(way === 'secret' ? token : {}) } } },
           route: [{ destination: { host: serviceHost(at), port: { number: at.port } } }],
         },
       ],

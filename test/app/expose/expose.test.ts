@@ -51,6 +51,10 @@ describe('an exposure', () => {
     expect([changed, removed]).toEqual([[], []])
     // What is not said again stays, but for the repositories.
     expect(await exposing(cluster, { repositories: asked.repositories })).toMatchObject({ changed: false })
+    const { repositories } = asked
+    expect(await exposing(cluster, { repositories, type: 'ClusterIP' })).toMatchObject({ changed: true })
+    expect(await exposing(cluster, { repositories, type: 'ClusterIP' })).toMatchObject({ changed: false })
+    expect(await exposing(cluster, { repositories, type: 'NodePort' })).toMatchObject({ changed: true })
     const service = cluster.store.read({ apiVersion: 'v1', kind: 'Service', namespace: HOME, name: 'registry-expose' })
     expect(service?.spec).toMatchObject({ type: 'NodePort' })
     expect((await taking(cluster)).unexposed?.host).toBe(HOST)

@@ -7,7 +7,7 @@ type Patch = { readonly patch: { readonly operation: string; readonly value: Rea
 type Filter = { readonly workloadSelector: unknown; readonly configPatches: readonly Patch[] }
 type Mapper = {
   readonly filter: {
-    readonly status_code_filter: { readonly comparison: { readonly value: { readonly default_value: number } } }
+    readonly status_code_filter?: { readonly comparison: { readonly value: { readonly default_value: number } } }
   }
   readonly body_format_override: unknown
 }
@@ -24,7 +24,7 @@ describe('a refusal', () => {
     [400, 'UNSUPPORTED', 'as it is spelled'],
     [503, 'UNAVAILABLE', 'regctl status'],
   ])('of status %i is an error as OCI clients print it: %s', (status, code, part) => {
-    const found = mappers.filter(({ filter }) => filter.status_code_filter.comparison.value.default_value === status)
+    const found = mappers.filter(({ filter }) => filter.status_code_filter?.comparison.value.default_value === status)
     expect(found).toHaveLength(1)
     expect(found[0]?.body_format_override).toEqual({
       content_type: 'application/json',
@@ -33,8 +33,19 @@ describe('a refusal', () => {
   })
 
   test('names who asked for what', () => {
-    expect(JSON.stringify(mappers[0])).toContain('%DOWNSTREAM_PEER_URI_SAN% may not %REQ(:METHOD)% %REQ(:PATH)%')
-    expect(mappers).toHaveLength(3)
+    expect(JSON.stringify(mappers[1])).toContain('%DOWNSTREAM_PEER_URI_SAN% may not %REQ(:METHOD)% %REQ(:PATH)%')
+    expect(mappers).toHaveLength(4)
+  })
+
+  test('of who comes by an exposed host names the host, for who asks is its gateway', () => {
+    expect(mappers[0]?.filter).toMatchObject({
+      and_filter: {
+        filters: [{ status_code_filter: {} }, { header_filter: { header: { name: 'x-regctl-exposed' } } }],
+      },
+    })
+    expect(JSON.stringify(mappers[0]?.body_format_override)).toContain(
+      'regctl expose %REQ(x-regctl-exposed)% REPOSITORY',
+    )
   })
 
   test('is of the registry’s proxy alone, inbound', () => {
