@@ -35,6 +35,7 @@ afterAll(async () => {
 const shortLived = (port = PORT) =>
   foreground(port, '--certificate-lifetime', '1m', '--mode', 'mesh', '--kubeconfig', ada)
 
+// These and the next run at once, so each forward has a port of its own.
 describe.concurrent('certificates of 60 s', () => {
   const policed = MODES.filter((mode) => mode.policed).map((mode, index) => ({ ...mode, port: PORT + index }))
 
@@ -57,8 +58,8 @@ const statusOf = (port: number) => fetch(`http://localhost:${port}/v2/`).then((r
 
 describe.concurrent('a minute that a certificate lives', () => {
   test.each([
-    ['a renewal', PORT, 30_000],
-    ['its end', PORT + 1, 75_000],
+    ['a renewal', PORT + 2, 30_000],
+    ['its end', PORT + 3, 75_000],
   ])('a process that stood still past %s serves at once', { timeout: 150_000 }, async (_, port, asleep) => {
     await using forward = await shortLived(port)
     const before = validUntil(await reportOf(port))
@@ -76,7 +77,7 @@ describe.concurrent('a minute that a certificate lives', () => {
   })
 
   test('who logs in anew gets the next certificate by that login', { timeout: 90_000 }, async () => {
-    const port = PORT + 2
+    const port = PORT + 4
     const logins = await Logins.open(TEAM, directory)
     const { exec, tell } = await logins.plugin('endurance')
     try {

@@ -217,11 +217,8 @@ test('docs/expose.md: each command does what it says', async () => {
       // Where no load balancer comes, clients need the port that its Service has on the nodes.
       const words = command.includes(`${NAME}/`) ? command.replace(`${NAME}/`, `${NAME}:${await nodePort()}/`) : command
       const options = { env, cwd: certificate.directory }
-      // kube-proxy opens a new port of the nodes a moment after the gateway is ready.
-      await eventually(async () => {
-        const { exitCode, stderr } = await outside(hosts, certificate.certificate, ['sh', '-ec', words], options)
-        expect([command, exitCode, exitCode === 0 ? '' : stderr]).toEqual([command, 0, ''])
-      })
+      const { exitCode, stderr } = await outside(hosts, certificate.certificate, ['sh', '-ec', words], options)
+      expect([command, exitCode, exitCode === 0 ? '' : stderr]).toEqual([command, 0, ''])
     }
   } finally {
     await docker[Symbol.asyncDispose]()

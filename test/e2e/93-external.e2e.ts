@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { extraTool } from '../lab/tools.ts'
 import { apply, BUILDER, ensureVictim, inside, namespace, pod, ready, remove, SERVICE } from './attacks/kit.ts'
-import { eventually, kubectlOk, lab, onNode, regctl, regctlOk } from './cluster.ts'
+import { eventually, kubectlOk, lab, onNode, regctl, regctlOk, slow } from './cluster.ts'
 import { commands, pushStep } from './external/guide.ts'
 import { Issuer, servedIssuer } from './external/issuer.ts'
 import { Outside, uploadTo } from './external/outside.ts'
@@ -211,7 +211,7 @@ describe('a token', () => {
   })
 })
 
-test('docs/external.md: its commands run, and its workflow pushes', async () => {
+slow('docs/external.md: its commands run, and its workflow pushes', async () => {
   const own = {
     'ORG/REPO': 'acme/documented',
     'https://token.actions.githubusercontent.com': served.issuer.name,
@@ -241,7 +241,7 @@ test('docs/external.md: its commands run, and its workflow pushes', async () => 
 })
 
 describe('grants', () => {
-  test('are of several issuers, by keys that were handed over too, and are listed', async () => {
+  slow('are of several issuers, by keys that were handed over too, and are listed', async () => {
     await grantExternal(MAIN, 'shop', '--exact', ...flags(corp, 'corp'), '--jwks', keys)
     const token = (issuer: Issuer, audience: string) => issuer.token(MAIN, audience)
     expect(
@@ -274,7 +274,7 @@ describe('grants', () => {
     expect(JSON.parse((await regctl(['status', '--json'])).stdout)).toMatchObject({ external: told.external })
   })
 
-  test('at once lose nothing, and one that cannot be proven is taken back', async () => {
+  slow('at once lose nothing, and one that cannot be proven is taken back', async () => {
     const nobody = new Issuer('http://172.30.0.1:1')
     const nowhere = ['grant-external', MAIN, 'lost', ...flags(nobody), '--timeout', '6s']
     const [failed] = await Promise.all([
@@ -308,6 +308,7 @@ describe('grants', () => {
 
   test('end by a revoke, while the token is good still', async () => {
     const token = main()
+    await grantExternal(OTHER, 'other', ...flags(served.issuer))
     expect(await outside.ask(uploadTo('team/app', token))).toBe(202)
     await regctlOk(['revoke-external', MAIN, 'team'])
     // Its issuer stays for the other subject, so the token itself is fine.

@@ -8,7 +8,19 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apply, ensureVictim, inside, NODES, namespace, pod, REGISTRY, ready, remove } from './attacks/kit.ts'
 import { squatter } from './attacks/node.ts'
 import { type Client, clients, codes, getJson, onHost, someNodes, uploadTo } from './clients.ts'
-import { eventually, kubectl, kubectlOk, lab, labOnly, onNode, type Run, regctl, regctlOk, run } from './cluster.ts'
+import {
+  eventually,
+  kubectl,
+  kubectlOk,
+  lab,
+  labOnly,
+  onNode,
+  type Run,
+  regctl,
+  regctlOk,
+  run,
+  slow,
+} from './cluster.ts'
 import { passAll, refused } from './developers/gateways.ts'
 import { images } from './images.ts'
 import { asDocumented, documentedFile, neverRun } from './ports/guide.ts'
@@ -145,17 +157,19 @@ describe('a port', () => {
     expect(await probes()).toBe('')
   })
 
-  test.each([
-    ['SIGINT', 130],
-    ['SIGKILL', null],
-  ] as const)('leaves no pod behind when it is ended by %s while it looks', async (signal, code) => {
-    const opening = spawn(process.env.REGCTL_BIN ?? '', ['open-port', '18446'], { stdio: 'ignore' })
-    const over = once(opening, 'exit')
-    await eventually(async () => expect(await probes()).not.toBe(''), { timeout: 20_000, every: 50 })
-    opening.kill(signal)
-    expect((await over)[0]).toBe(code)
-    if (signal === 'SIGINT') expect(await probes()).toBe('')
-    expect(await namespaces()).toEqual([])
+  slow('leaves no pod behind when it is ended while it looks', async () => {
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGKILL', null],
+    ] as const) {
+      const opening = spawn(process.env.REGCTL_BIN ?? '', ['open-port', '18446'], { stdio: 'ignore' })
+      const over = once(opening, 'exit')
+      await eventually(async () => expect(await probes()).not.toBe(''), { timeout: 20_000, every: 50 })
+      opening.kill(signal)
+      expect((await over)[0]).toBe(code)
+      if (signal === 'SIGINT') expect(await probes()).toBe('')
+      expect(await namespaces()).toEqual([])
+    }
   })
 })
 
@@ -207,7 +221,8 @@ describe('an app', () => {
     expect([ended.exitCode, ended.stderr]).toEqual([4, expect.stringContaining('open already, in the set "web"')])
   })
 
-  labOnly('goes on without a failure while another port is opened and closed', async () => {
+  slow('goes on without a failure while another port is opened and closed', async ({ skip }) => {
+    skip(lab === undefined, 'it goes on from the one before')
     const before = await pods(WEB)
     const load = traffic(HOST, addresses, ca)
     const other = await asDocumented('regctl open-port 8080', directory)
@@ -358,10 +373,11 @@ labOnly('closed, nothing of it is left but what others put there', async () => {
   expect(await kubectlOk(['get', 'validatingadmissionpolicies', '-o', 'name'])).not.toContain('kube-registry-ports')
 })
 
-test('the probe of a regctl that was killed goes by itself', async () => {
+slow('the probe of a regctl that was killed goes by itself', async () => {
   await eventually(async () => expect(await probes()).toBe(''), { timeout: 60_000 })
 })
 
-labOnly('every command of docs/ports.md ran', async () => {
+slow('every command of docs/ports.md ran', async ({ skip }) => {
+  skip(lab === undefined, 'some ran on the lab alone')
   expect(neverRun()).toEqual([])
 })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apply, pod, podOf as podNamed, REGISTRY, remove } from './attacks/kit.ts'
 import { codesIn, request, type Wire, wire } from './attacks/raw.ts'
 import { type Client, clients, codes, getJson, manifest, push } from './clients.ts'
-import { eventually, kubectl, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { eventually, kubectl, kubectlOk, regctl, regctlOk, slow } from './cluster.ts'
 import { images } from './images.ts'
 import { container, makers, said, withoutTenants } from './tenants/kit.ts'
 import { mounts, pathSpellings } from './tenants/path-spellings.ts'
@@ -120,7 +120,7 @@ test("repositories whose names begin like the tenant's are not the tenant's", as
     expect(answer).toContain(`belongs to tenant ${TENANT}`)
 })
 
-test('no controller makes a pod of it, and tells why where its owner looks', async () => {
+slow('no controller makes a pod of it, and tells why where its owner looks', async () => {
   const [deployment, , , , , job] = makers(STRANGER, { containers: [container(APP)] })
   await apply(...[deployment, job].map((one) => ({ ...one, metadata: { name: 'walled', namespace: STRANGER } })))
   await eventually(
@@ -178,7 +178,7 @@ test('pods without a name yet, mirrors of static pods and pods of a hundred cont
   }
 })
 
-test('no way of changing a pod that runs brings the image in', async () => {
+slow('no way of changing a pod that runs brings the image in', async () => {
   const own = `localhost:5000/${STRANGER}/app:1`
   const before = pod(STRANGER, 'changes', { labels: { 'sidecar.istio.io/inject': 'false' } })
   await apply(before)

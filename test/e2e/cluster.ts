@@ -78,6 +78,14 @@ export function labOnly(name: string, body: (context: TestContext) => Promise<vo
   })
 }
 
+/** A test that takes too long for every change. */
+export function slow(name: string, body: (context: TestContext) => Promise<void>): void {
+  test(name, async (context) => {
+    context.skip(process.env.REGCTL_E2E_LONG === undefined, 'takes long: it is in npm run test:long')
+    await body(context)
+  })
+}
+
 /** Tries until `attempt` no longer throws; then gives what it returned, or its last error. */
 export async function eventually<T>(
   attempt: () => Promise<T>,

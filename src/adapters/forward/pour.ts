@@ -30,9 +30,9 @@ export function pour(from: Duplex, to: Duplex, seen: () => void): () => void {
 }
 
 /**
- * Gives the memory of a chunk back at once. V8 takes notice of buffers outside of its heap late, 40 MiB wait in a transfer
+ * Gives the memory of a chunk back at once, when nobody reads it any more. V8 takes notice of buffers outside of its heap late, 40 MiB wait in a transfer
  * otherwise (Node 22), and to have it collect them costs a fifth of carrying them.
  */
-function release({ buffer, byteLength }: Buffer): void {
+export function release({ buffer, byteLength }: Buffer): void {
   if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
 }

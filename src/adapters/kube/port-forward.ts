@@ -1,13 +1,14 @@
 import { Duplex } from 'node:stream'
 import type { KubeConfig } from '@kubernetes/client-node'
 import WebSocket from 'ws'
+import { release } from '../forward/pour.ts'
 import { dial } from './dial.ts'
 
 const DATA = 0
 const ERRORS = 1
 
 /** What may wait to be written before the writer has to. */
-const BUFFERED = 512 * 1024
+const BUFFERED = 256 * 1024
 const PING = 20_000
 /** A server that has too much to deliver answers no ping either, so this is long. */
 const SILENCE = 120_000
@@ -41,7 +42,7 @@ class PortStream extends Duplex {
   #heard = Date.now()
 
   constructor(socket: WebSocket) {
-    super({ readableHighWaterMark: 64 * 1024, writableHighWaterMark: 256 * 1024 })
+    super({ readableHighWaterMark: 64 * 1024, writableHighWaterMark: 128 * 1024 })
     this.#socket = socket
     // http attaches its own listener, but only from the request on.
     this.on('error', () => {})
@@ -102,12 +103,15 @@ class PortStream extends Duplex {
       done(new Error('the connection to the API server is closed'))
       return
     }
-    const frame = Buffer.allocUnsafe(length + 1)
+    const frame = Buffer.allocUnsafeSlow(length + 1)
     frame[0] = DATA
     let at = 1
     for (const part of parts) at += part.copy(frame, at)
     const full = this.#socket.bufferedAmount > BUFFERED
-    this.#socket.send(frame, { binary: true }, full ? (error) => done(error) : () => {})
+    this.#socket.send(frame, { binary: true }, (error) => {
+      release(frame)
+      if (full) done(error)
+    })
     if (!full) done()
   }
 
