@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { proxyEngine } from '../e2e/forward/proxy-engine.ts'
 import { labInfo } from '../lab/lab.ts'
+import { directWay } from './direct-way.ts'
 import { type Blob, heads, MEBIBYTE, makeBlob, pull, push } from './loads.ts'
 import { compare, type Series, seconds } from './series.ts'
 import { volumeInMemory } from './volume.ts'
@@ -53,6 +54,8 @@ export async function forwardFigures(rounds: number): Promise<readonly Series[]>
     await developer()
     const base = await kubectlWay(15500)
     ways.push(base, await loopbackWay())
+    const direct = await directWay(directory, NAMESPACE, ACCOUNT)
+    if (direct !== undefined) ways.push(direct)
     for (const [index, name] of OURS.entries()) {
       const way = await ourWay(name, 15501 + index, `${NAMESPACE}/${ACCOUNT}`).catch((error: unknown) => {
         process.stderr.write(`left out: ${String(error)}\n`)

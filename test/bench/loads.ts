@@ -35,7 +35,8 @@ export async function push(way: Way, repository: string, { file, digest }: Blob)
     '/dev/null',
     `${way.url}/v2/${repository}/blobs/uploads/`,
   ])
-  const location = new URL(/^location: (.*)$/im.exec(begun.stdout)?.[1]?.trim() ?? '', way.url)
+  const { pathname, search } = new URL(/^location: (.*)$/im.exec(begun.stdout)?.[1]?.trim() ?? '', way.url)
+  const location = new URL(`${pathname}${search}`, way.url)
   location.searchParams.set('digest', digest)
   await curl(way, ['-X', 'PUT', '-H', 'content-type: application/octet-stream', '-T', file, location.href])
 }
