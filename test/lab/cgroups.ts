@@ -36,11 +36,19 @@ export function memoryInUse(): number | undefined {
   return value('total_rss') || value('anon')
 }
 
-function groups(root: string): string[] {
-  const below = (directory: string): string[] => {
-    const children = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-    return [...children.flatMap((child) => below(join(directory, child.name))), directory]
+/** A group that vanishes while being read has none. */
+function childrenOf(group: string): string[] {
+  try {
+    const entries = readdirSync(group, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    return entries.map(({ name }) => join(group, name))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
   }
+}
+
+function groups(root: string): string[] {
+  const below = (directory: string): string[] => [...childrenOf(directory).flatMap(below), directory]
   return hierarchies
     .map((path) => join(path, root))
     .filter((path) => existsSync(path))
