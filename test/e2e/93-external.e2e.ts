@@ -1,10 +1,14 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { extraTool } from '../lab/tools.ts'
 import { apply, BUILDER, ensureVictim, inside, namespace, pod, ready, remove, SERVICE } from './attacks/kit.ts'
 import { eventually, kubectlOk, lab, onNode, regctl, regctlOk, slow } from './cluster.ts'
+import { refused } from './developers/gateways.ts'
+import { attachments, foreignRoutes, openGateway } from './expose/intruders.ts'
+import { EXPOSE } from './expose/stage.ts'
 import { commands, pushStep } from './external/guide.ts'
 import { Issuer, servedIssuer } from './external/issuer.ts'
 import { Outside, uploadTo } from './external/outside.ts'
@@ -207,6 +211,38 @@ describe('a token', () => {
         await Promise.all(ways.map((header) => node('-X', 'POST', '-H', header, upload(local, 'team/app')))),
       ).toEqual(['403', '403'])
       expect(await node('-H', foreign[0] ?? '', `${local}/v2/`)).toBe('200')
+    }
+  })
+})
+
+describe('somebody else', () => {
+  test('can make no Gateway that might attach', async () => {
+    const attacks = attachments(STRANGER)
+    const fine = openGateway(STRANGER, 'fine', { istio: 'ingressgateway' })
+    const said = await refused(...Object.values(attacks), fine)
+    expect(Object.keys(said).sort()).toEqual(Object.keys(attacks).sort())
+    expect(said.label).toContain(`could attach to the registry's exposing gateway (namespace ${EXPOSE})`)
+  })
+
+  test('gets nowhere by routes for our Gateway', async () => {
+    const [host = '', other] = [outside.host.split(':')[0], 'other.e2e.example']
+    const secret = { path: '/v2/team/app/manifests/1' }
+    await apply(...(await foreignRoutes(STRANGER, [host, other], { authority: host, uri: secret.path })))
+    try {
+      for (let round = 0; round < 5; round++) {
+        await pause(250)
+        expect(
+          await outside.statuses({
+            // Exposed, and not there.
+            public: { path: '/v2/public/app/manifests/1' },
+            secret,
+            pushed: uploadTo('public/app'),
+            other: { ...secret, headers: { host: other } },
+          }),
+        ).toEqual({ public: 404, secret: 401, pushed: 401, other: 404 })
+      }
+    } finally {
+      await kubectlOk(['delete', 'virtualservice,destinationrule', '--all', '-n', STRANGER])
     }
   })
 })
