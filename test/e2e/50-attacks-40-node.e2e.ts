@@ -32,7 +32,7 @@ async function expectOwnRegistry(): Promise<void> {
 
 const onSidecar = layout.nodeProxy === 'sidecar' ? test : () => {}
 
-// Where the nodes have a gateway, such Gateways are not admitted: 46-node-gateway.e2e.ts.
+// Where the nodes have a gateway, such Gateways are not admitted: 46-node-gateway.long.ts.
 onSidecar(
   "Gateways of another namespace, by the node proxy's label and with no selector, poison no pull and open no port",
   async () => {
