@@ -81,24 +81,27 @@ async function best(measure: () => Promise<number>): Promise<number> {
   return Math.min(...seen)
 }
 
-test('200 tenants, added in one run, cost admission and the registry what 10 cost', { timeout: 450_000 }, async () => {
-  const few = { admission: await best(admission), reading: await best(reading) }
+const measured = async () => ({ admission: await best(admission), reading: await best(reading) })
+
+test('200 tenants, added in one run, cost admission and the registry what 10 cost', { timeout: 700_000 }, async () => {
+  const before = await measured()
   const start = Date.now()
   const { exitCode, stderr } = await regctl(['tenant', 'add', ...names, '--private', '--accept', '--timeout', '90s'], {
     timeout: 400_000,
   })
   expect(exitCode, stderr).toBe(0)
   const seconds = Math.round((Date.now() - start) / 1000)
-  const many = { admission: await best(admission), reading: await best(reading) }
-  process.stdout.write(
-    `${MANY - FEW} tenants added in ${seconds} s; ms with ${FEW} and ${MANY}: ${JSON.stringify({ few, many })}\n`,
-  )
-  expect(many.admission / few.admission, 'admission').toBeLessThanOrEqual(1.2)
-  expect(many.reading / few.reading, 'reading').toBeLessThanOrEqual(1.2)
+  const many = await measured()
   expect((await askOne(client, manifest(`${last}/app`, '1'))).status).toBe(403)
   const { stdout } = await regctl(['status'])
   expect(stdout).toContain(`Tenants: ${MANY}, ${MANY} of them private`)
   const policies = await kubectlOk(['get', 'validatingadmissionpolicies', '-l', 'regctl.dev/tenant', '-o', 'name'])
   expect(policies.trim().split('\n')).toHaveLength(4)
   expect(await kubectlOk(['get', 'authorizationpolicies', '-n', REGISTRY, '-o', 'name'])).toContain(`private-${last}`)
+  await regctlOk(['tenant', 'remove', ...names.slice(FEW)])
+  // The machine is not as fast all the while: with few before, and with few after.
+  const after = await measured()
+  process.stdout.write(`${MANY - FEW} tenants added in ${seconds} s; ms: ${JSON.stringify({ before, many, after })}\n`)
+  for (const what of ['admission', 'reading'] as const)
+    expect(many[what] / ((before[what] + after[what]) / 2), what).toBeLessThanOrEqual(1.2)
 })
