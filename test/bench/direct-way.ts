@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { certify, tokenOf, wayIn } from '../e2e/developers/workstation.ts'
+import { certify, tokenOf, wayIn } from '../e2e/developers/way-in.ts'
 import type { Way } from './ways.ts'
 
 /**

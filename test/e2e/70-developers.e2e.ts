@@ -6,20 +6,8 @@ import { eventually, kubectl, kubectlOk, regctl, regctlOk } from './cluster.ts'
 import { passAll, refused, withoutAdmission } from './developers/gateways.ts'
 import { moreRights } from './developers/rights.ts'
 import { ADA, developerOf, grantTo, INGRESS, NOBODY, problems } from './developers/stage.ts'
-import {
-  accountIdentity,
-  answering,
-  at,
-  call,
-  certify,
-  DEVELOPERS_SNI,
-  type Identity,
-  push,
-  REGISTRY_ID,
-  tokenOf,
-  uploadTo,
-  type Way,
-} from './developers/workstation.ts'
+import { accountIdentity, at, certify, type Identity, tokenOf, type Way } from './developers/way-in.ts'
+import { answering, call, DEVELOPERS_SNI, push, REGISTRY_ID, uploadTo } from './developers/workstation.ts'
 
 const TEAM = 'e2e-team-dev'
 const CI = 'e2e-ci-dev'

@@ -6,19 +6,8 @@ import { someNodes } from './clients.ts'
 import { kubectl, kubectlOk, regctlOk } from './cluster.ts'
 import { moreRights } from './developers/rights.ts'
 import { grantTo, INGRESS, NOBODY, stageOf } from './developers/stage.ts'
-import {
-  answering,
-  at,
-  call,
-  certify,
-  gatewayForward,
-  type Identity,
-  Line,
-  REGISTRY_ID,
-  tokenOf,
-  uploadTo,
-  type Way,
-} from './developers/workstation.ts'
+import { at, certify, type Identity, tokenOf, type Way } from './developers/way-in.ts'
+import { answering, call, gatewayForward, Line, REGISTRY_ID, uploadTo } from './developers/workstation.ts'
 import { certificateOf, forget } from './expose/certificate.ts'
 
 const TEAM = 'e2e-team-way'

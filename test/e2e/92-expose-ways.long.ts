@@ -5,17 +5,8 @@ import { apply, NODES, namespace, REGISTRY, remove } from './attacks/kit.ts'
 import { builder, codes, ensureBuilder, ensureNamespaces, manifest, someNodes, uploadTo } from './clients.ts'
 import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
 import { grantTo, problems } from './developers/stage.ts'
-import {
-  accountIdentity,
-  answering,
-  call,
-  DEVELOPERS_SNI,
-  type Identity,
-  push,
-  REGISTRY_ID,
-  uploadTo as uploading,
-  type Way,
-} from './developers/workstation.ts'
+import { accountIdentity, type Identity, type Way } from './developers/way-in.ts'
+import { answering, call, DEVELOPERS_SNI, push, REGISTRY_ID, uploadTo as uploading } from './developers/workstation.ts'
 import { type Certificate, certificateOf, forget, hostsFile, outside, secretOf } from './expose/certificate.ts'
 import { FRONT, frontPort, startFront } from './expose/front.ts'
 import { istiod } from './expose/istiod.ts'

@@ -1,6 +1,6 @@
 import { connect } from 'node:http2'
 import { field, fieldsOf, framed } from './protobuf.ts'
-import type { Identity, Way } from './workstation.ts'
+import type { Identity, Way } from './way-in.ts'
 
 /** Who a client of istiod says that it is; istiod holds the namespace against its certificate or token. */
 export type Node = {

@@ -2,7 +2,7 @@ import { REGISTRY, remove } from '../attacks/kit.ts'
 import { ensureNamespaces } from '../clients.ts'
 import { kubectlOk, regctl, regctlOk } from '../cluster.ts'
 import { upFlags } from '../images.ts'
-import { certify, type Identity, tokenOf, type Way, wayIn } from './workstation.ts'
+import { certify, type Identity, tokenOf, type Way, wayIn } from './way-in.ts'
 
 export const INGRESS = `${REGISTRY}-ingress`
 export const ADA = ['--as', 'ada@example.org']

@@ -1,5 +1,6 @@
 import { kubectlOk } from '../cluster.ts'
-import { forwardTo, type Way } from '../developers/workstation.ts'
+import type { Way } from '../developers/way-in.ts'
+import { forwardTo } from '../developers/workstation.ts'
 
 /** istiod as from inside the cluster, for identities that somebody has who is outside now. */
 export async function istiod(): Promise<AsyncDisposable & { readonly way: Way }> {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import { createServer } from 'node:tls'
-import { at, type Identity, type Way } from '../developers/workstation.ts'
+import { at, type Identity, type Way } from '../developers/way-in.ts'
 
 export type Impostor = AsyncDisposable & {
   readonly address: string
