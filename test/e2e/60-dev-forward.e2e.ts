@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { REGISTRY } from './attacks/kit.ts'
-import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { eventually, kubectlOk, regctl, regctlOk, slow } from './cluster.ts'
 import {
   alive,
   crane,
@@ -71,7 +71,7 @@ describe.each([
     expect((await reportOf(port))?.connections).toMatchObject({ total: asked, refused: 2 })
   })
 
-  test('clients that take nothing of a layer cost no memory and nobody else the way', async () => {
+  slow('clients that take nothing of a layer cost no memory and nobody else the way', async () => {
     await using forward = await foreground(port, '--transport', transport)
     const digest = await push(image('2'), small)
     const before = await memory(forward.pid, 'VmRSS')
@@ -116,7 +116,7 @@ describe.each([
 })
 
 // By the other ways too, in the long suite.
-test('the registry pod is deleted during a push: the retry succeeds, and it serves within 3 s of Ready', async () => {
+slow('the registry pod is deleted during a push: the retry succeeds, and it serves within 3 s of Ready', async () => {
   await using forward = await foreground(5101, '--transport', 'kubectl')
   const image = `localhost:5101/${REPOSITORY}:3`
   const { pod, report } = await replacedDuringPush(forward.pid, 5101, image, await layer(directory, 100))
@@ -164,7 +164,7 @@ describe('in the background', () => {
     expect(await regctlOk(['dev-forward', '--stop'])).toContain('No forward runs')
   })
 
-  test('of five starts at once one serves', async () => {
+  slow('of five starts at once one serves', async () => {
     const started = await Promise.all(Array.from({ length: 5 }, () => regctlOk(['dev-forward', '--detach', '--json'])))
     const pids = started.map((text) => JSON.parse(text).pid)
     expect(new Set(pids).size).toBe(1)
@@ -172,29 +172,32 @@ describe('in the background', () => {
     await expect.poll(() => reportOf(port)).toBeUndefined()
   })
 
-  test('a killed one comes back; killed with its supervisor it is gone, and what is on record of it harms nobody', async () => {
-    const { pid } = JSON.parse(await regctlOk(['dev-forward', '--detach', '--json']))
-    process.kill(pid, 'SIGKILL')
-    const again = await eventually(
-      async () => {
-        const report = await ready(port)
-        expect(report.pid).not.toBe(pid)
-        return report
-      },
-      { timeout: 15_000 },
-    )
-    const record = join(directory, 'state', 'regctl', `forward-${port}.json`)
-    const { default: known } = await import(record, { with: { type: 'json' } })
-    const tree = await processTree(again.pid)
-    process.kill(known.pid, 'SIGKILL')
-    await eventually(async () => {
-      for (const one of tree.keys()) expect(await alive(one), tree.get(one)).toBe(false)
-    })
-    expect((await regctl(['dev-forward', '--status'])).exitCode).toBe(6)
-    // The pid is somebody else's by now.
-    await writeFile(record, JSON.stringify({ ...known, pid: process.pid }))
-    expect(await regctlOk(['dev-forward', '--stop'])).toContain('No forward runs')
-  })
+  slow(
+    'a killed one comes back; killed with its supervisor it is gone, and what is on record of it harms nobody',
+    async () => {
+      const { pid } = JSON.parse(await regctlOk(['dev-forward', '--detach', '--json']))
+      process.kill(pid, 'SIGKILL')
+      const again = await eventually(
+        async () => {
+          const report = await ready(port)
+          expect(report.pid).not.toBe(pid)
+          return report
+        },
+        { timeout: 15_000 },
+      )
+      const record = join(directory, 'state', 'regctl', `forward-${port}.json`)
+      const { default: known } = await import(record, { with: { type: 'json' } })
+      const tree = await processTree(again.pid)
+      process.kill(known.pid, 'SIGKILL')
+      await eventually(async () => {
+        for (const one of tree.keys()) expect(await alive(one), tree.get(one)).toBe(false)
+      })
+      expect((await regctl(['dev-forward', '--status'])).exitCode).toBe(6)
+      // The pid is somebody else's by now.
+      await writeFile(record, JSON.stringify({ ...known, pid: process.pid }))
+      expect(await regctlOk(['dev-forward', '--stop'])).toContain('No forward runs')
+    },
+  )
 })
 
 describe('what is in the way is said', () => {

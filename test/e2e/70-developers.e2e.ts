@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { apply, NODES, namespace, pod, REGISTRY, ready, remove, SERVICE, statuses } from './attacks/kit.ts'
 import { askOne, clients, manifest, onHost, someNodes } from './clients.ts'
-import { eventually, kubectl, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { eventually, kubectl, kubectlOk, regctl, regctlOk, slow } from './cluster.ts'
 import { passAll, refused, withoutAdmission } from './developers/gateways.ts'
 import { moreRights } from './developers/rights.ts'
 import { ADA, developerOf, grantTo, INGRESS, NOBODY, problems } from './developers/stage.ts'
@@ -347,7 +347,7 @@ describe("somebody else's Gateway", () => {
     expect(said.label).toContain(`could attach to the registry's developer gateway (namespace ${INGRESS})`)
   })
 
-  test('that is there before the rule is found, and would have opened the mesh', async () => {
+  slow('that is there before the rule is found, and would have opened the mesh', async () => {
     const builders = {
       sni: `outbound_.5000_._.${REGISTRY}.${REGISTRY}.svc.cluster.local`,
       alpn: ['istio'],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { kubectlOk, regctl } from './cluster.ts'
+import { kubectlOk, regctl, slow } from './cluster.ts'
 import { developerOf, grantTo, INGRESS, publishAddresses, publishAgain, type Stage } from './developers/stage.ts'
 import { accountIdentity } from './developers/way-in.ts'
 import { kubeconfigOf } from './forward/developer.ts'
@@ -105,12 +105,12 @@ test("the gateway's hop is saved where the registry has a port of the nodes, and
   }
 })
 
-test('the registry pod is deleted during a push: the retry succeeds, and it serves within 3 s of Ready', async () => {
+slow('the registry pod is deleted during a push: the retry succeeds, and it serves within 3 s of Ready', async () => {
   await using forward = await foreground(PORT, ...config)
   await replacedDuringPush(forward.pid, PORT, image('team/large:1'), await layer(directory, 200))
 })
 
-test('where the gateway has no address, by a port-forward to it, for those who may', async () => {
+slow('where the gateway has no address, by a port-forward to it, for those who may', async () => {
   const account = await grantTo(TEAM, 'user:bob@example.org', 'bobs', '--allow-gateway-forward')
   const bob = ['--kubeconfig', await kubeconfigOf(directory, 'bob@example.org', TEAM)]
   await publishAddresses([])

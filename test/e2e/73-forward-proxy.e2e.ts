@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { eventually, kubectlOk, regctl, regctlOk, slow } from './cluster.ts'
 import { developerOf, grantTo, INGRESS, publishAddresses, publishAgain, type Stage } from './developers/stage.ts'
 import { accountIdentity } from './developers/way-in.ts'
 import { kubeconfigOf } from './forward/developer.ts'
@@ -124,7 +124,7 @@ describe('the registry on localhost', () => {
     expect((await lines()).filter((line) => !line.endsWith(' "-"'))).toEqual([])
   })
 
-  test('clients that take nothing of a layer cost little memory and nobody else the way', async () => {
+  slow('clients that take nothing of a layer cost little memory and nobody else the way', async () => {
     await using _forward = await foreground(PORT, ...flags)
     const digest = await push(image('team/app:2'), small)
     const [name = ''] = await containers()
@@ -174,7 +174,7 @@ describe('what comes and goes', () => {
     expect((await fetch(`http://localhost:${PORT}/v2/`)).status).toBe(200)
   })
 
-  test('where the gateway has no address, by a port-forward to it, for those who may', async () => {
+  slow('where the gateway has no address, by a port-forward to it, for those who may', async () => {
     const account = await grantTo(TEAM, 'user:bob@example.org', 'bobs', '--allow-gateway-forward')
     const bob = ['--kubeconfig', await kubeconfigOf(directory, 'bob@example.org', TEAM)]
     await publishAddresses([])
@@ -212,7 +212,7 @@ describe('it leaves nothing', () => {
     expect(await reportOf(PORT)).toBeUndefined()
   })
 
-  test('killed with all that would clear up: the next start does', async () => {
+  slow('killed with all that would clear up: the next start does', async () => {
     const { pid } = await foreground(PORT, ...flags)
     const [left] = await containers()
     await killTree(pid)
@@ -228,7 +228,7 @@ describe('it leaves nothing', () => {
     await nothingLeft()
   })
 
-  test('in the background: another start is the same one, status, stop', async () => {
+  slow('in the background: another start is the same one, status, stop', async () => {
     const argv = ['dev-forward', '--detach', '--json', '--port', String(PORT), ...flags]
     const first = JSON.parse(await regctlOk(argv))
     expect(first).toMatchObject({ state: 'ready', port: PORT, reused: false, mode: 'proxy' })

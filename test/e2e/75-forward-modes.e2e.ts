@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PROXY_IMAGE } from '../../src/domain/forward/container.ts'
-import { eventually, kubectlOk, lab } from './cluster.ts'
+import { eventually, kubectlOk, lab, longRunsOnly, slow } from './cluster.ts'
 import { developerOf } from './developers/stage.ts'
 import { type Cases, conformance, differences } from './forward/conformance.ts'
 import { kubeconfigOf } from './forward/developer.ts'
@@ -54,12 +54,16 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
 describe.concurrent('the OCI conformance suite', () => {
   let own: Promise<Cases> | undefined
   beforeAll(() => {
-    own = lab && onRegistry().then((prefix) => conformance(5000, repositories('own'), prefix))
+    own =
+      process.env.REGCTL_E2E_LONG === undefined
+        ? undefined
+        : lab && onRegistry().then((prefix) => conformance(5000, repositories('own'), prefix))
     own?.catch(() => {})
   })
 
   const ports = MODES.map((mode, index) => ({ ...mode, port: PORT + 1 + index }))
   test.for(ports)("by $name: the same cases as by the registry's own loopback", async (mode, { skip, expect }) => {
+    longRunsOnly({ skip })
     if (own === undefined) return skip("needs the lab: the registry's own loopback is what it is held against")
     await using _forward = await serveBy(engine, mode, mode.port, ada)
     const repository = mode.name.replaceAll(/\W+/g, '-').toLowerCase()
@@ -114,7 +118,7 @@ describe('docker', () => {
       expect(blocks.map(({ length }) => length)).toEqual([3, 3])
     })
 
-    test('until Ctrl-C, with a command, in the background', async () => {
+    slow('until Ctrl-C, with a command, in the background', async () => {
       const [[serves = '', pushes = '', detaches = ''] = []] = blocks
       await docker.run(['import', files, 'localhost:5000/example/app'])
       {

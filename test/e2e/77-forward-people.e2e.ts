@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { REGISTRY } from './attacks/kit.ts'
-import { eventually, kubectlOk, regctl, regctlOk } from './cluster.ts'
+import { eventually, kubectlOk, regctl, regctlOk, slow } from './cluster.ts'
 import { grantTo, publish, publishAddresses, publishAgain, type Stage, stageOf } from './developers/stage.ts'
 import { at } from './developers/way-in.ts'
 import { certificateOf, kubeconfigBy, kubeconfigOf } from './forward/developer.ts'
@@ -77,7 +77,7 @@ describe('who somebody is', () => {
     expect([refused.exitCode, refused.stderr]).toEqual([3, expect.stringMatching(/NO_DEVELOPER_ACCESS|NO_IDENTITY/)])
   })
 
-  test('a group, by an impersonation: one of several, and in both transports', async () => {
+  slow('a group, by an impersonation: one of several, and in both transports', async () => {
     const account = await grantTo(TEAM, 'group:e2e, people', 'impersonated', '--allow-gateway-forward')
     const groups = ['others', 'e2e, people']
     const config = await kubeconfigBy(directory, 'as', TEAM, (self) => ({ ...self, as: 'eve', 'as-groups': groups }))
@@ -133,7 +133,7 @@ test('a gateway that moved is found at its new place', async () => {
   }
 })
 
-test('in the background: started anew it is in the same mode, or it is not there', async () => {
+slow('in the background: started anew it is in the same mode, or it is not there', async () => {
   const right = ['--verb=get,list,create', '--resource=pods,pods/portforward', '-n', REGISTRY]
   await kubectlOk(['create', 'role', TEAM, ...right])
   await kubectlOk(['create', 'rolebinding', TEAM, '-n', REGISTRY, `--role=${TEAM}`, `--user=${USER}`])
