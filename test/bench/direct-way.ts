@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { certify, tokenOf, wayIn } from '../e2e/developers/way-in.ts'
-import type { Way } from './ways.ts'
+import { accountIdentity, at, wayIn } from '../e2e/developers/way-in.ts'
+import { noProcess, type Way } from './ways.ts'
 
 /**
  * The client itself at the registry's address outside, with the developer's certificate: what mesh and proxy mode could reach at best, for
@@ -11,12 +11,12 @@ export async function directWay(directory: string, namespace: string, account: s
   const entrance = await wayIn()
   const [address] = entrance.registryAddresses
   if (address === undefined) return undefined
-  const identity = await certify(entrance, (await tokenOf(namespace, account)).stdout.trim())
+  const identity = await accountIdentity(entrance, namespace, account)
   const home = join(directory, 'direct')
   await mkdir(home)
   const files = { cert: join(home, 'certificate.pem'), key: join(home, 'key.pem') }
   await Promise.all([writeFile(files.cert, identity.certificate), writeFile(files.key, identity.key)])
-  const port = address.slice(address.lastIndexOf(':') + 1)
+  const { port } = at(address)
   // Its certificate names an identity and no host, which curl cannot check.
   const settings = ['insecure', 'http1.1', `cert = "${files.cert}"`, `key = "${files.key}"`]
   const place = [`connect-to = "localhost:${port}:${address}"`, 'header = "Host: localhost:5000"']
@@ -25,8 +25,6 @@ export async function directWay(directory: string, namespace: string, account: s
     name: 'the client itself, with the certificate',
     url: `https://localhost:${port}`,
     prefix: ['env', `CURL_HOME=${home}`],
-    startSeconds: Number.NaN,
-    peakMiB: () => undefined,
-    close: async () => {},
+    ...noProcess,
   }
 }

@@ -22,6 +22,9 @@ export type Way = {
   readonly close: () => Promise<void>
 }
 
+/** Of a way that no program of ours or of kubectl's has to hold open. */
+export const noProcess = { startSeconds: Number.NaN, peakMiB: () => undefined, close: async () => {} } as const
+
 const args = (): Readonly<Record<string, readonly string[]>> => ({
   'port-forward, by kubectl': ['--mode', 'port-forward', '--transport', 'kubectl'],
   'port-forward, by WebSocket': ['--mode', 'port-forward', '--transport', 'websocket'],
@@ -66,8 +69,7 @@ export async function loopbackWay(): Promise<Way> {
   const [file] = globSync(`/var/lib/regctl-lab/node*/**/${id}/init.pid`)
   if (file === undefined) throw new Error(`no process of container ${id} on this machine`)
   const prefix = ['nsenter', `--net=/proc/${readFileSync(file, 'utf8').trim()}/ns/net`, '--']
-  const nothing = { startSeconds: Number.NaN, peakMiB: () => undefined, close: async () => {} }
-  return { name: "the registry's loopback", url: 'http://127.0.0.1:5000', prefix, ...nothing }
+  return { name: "the registry's loopback", url: 'http://127.0.0.1:5000', prefix, ...noProcess }
 }
 
 async function opened(name: string, port: number, command: string, argv: readonly string[]): Promise<Way> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PROXY_IMAGE } from '../../src/domain/forward/container.ts'
-import { eventually, kubectlOk, lab, longRunsOnly, slow } from './cluster.ts'
+import { eventually, isLongRun, kubectlOk, lab, longRunsOnly, slow } from './cluster.ts'
 import { developerOf } from './developers/stage.ts'
 import { type Cases, conformance, differences } from './forward/conformance.ts'
 import { kubeconfigOf } from './forward/developer.ts'
@@ -54,10 +54,7 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
 describe.concurrent('the OCI conformance suite', () => {
   let own: Promise<Cases> | undefined
   beforeAll(() => {
-    own =
-      process.env.REGCTL_E2E_LONG === undefined
-        ? undefined
-        : lab && onRegistry().then((prefix) => conformance(5000, repositories('own'), prefix))
+    if (isLongRun) own = lab && onRegistry().then((prefix) => conformance(5000, repositories('own'), prefix))
     own?.catch(() => {})
   })
 

@@ -78,9 +78,11 @@ export function labOnly(name: string, body: (context: TestContext) => Promise<vo
   })
 }
 
+export const isLongRun = process.env.REGCTL_E2E_LONG !== undefined
+
 /** For what takes too long for every change. */
 export const longRunsOnly = ({ skip }: Pick<TestContext, 'skip'>): void =>
-  skip(process.env.REGCTL_E2E_LONG === undefined, 'takes long: it is in npm run test:long')
+  skip(!isLongRun, 'takes long: it is in npm run test:long')
 
 /** A test that takes too long for every change. */
 export function slow(name: string, body: (context: TestContext) => Promise<void>): void {

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { carried } from './garbage.ts'
+import { carried, release } from './garbage.ts'
 import { gatheringOf } from './gathering.ts'
 
 /** Carries what comes from one side to the other, with back-pressure, until it is stopped; ends neither. `seen` is called for whatever comes. */
@@ -27,12 +27,4 @@ export function pour(from: Duplex, to: Duplex, seen: () => void): () => void {
     to.off('drain', more)
     from.pause()
   }
-}
-
-/**
- * Gives the memory of a chunk back at once, when nobody reads it any more. V8 takes notice of buffers outside of its heap late, 40 MiB wait in a transfer
- * otherwise (Node 22), and to have it collect them costs a fifth of carrying them.
- */
-export function release({ buffer, byteLength }: Buffer): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
 }

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 import type { KubeConfig } from '@kubernetes/client-node'
 import WebSocket from 'ws'
-import { release } from '../forward/pour.ts'
+import { release } from '../forward/garbage.ts'
 import { dial } from './dial.ts'
 
 const DATA = 0
