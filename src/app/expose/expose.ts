@@ -13,10 +13,10 @@ import { gatewayAddresses } from '../cluster/gateway-addresses.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { meshFacts } from '../cluster/mesh.ts'
 import { liveObjects } from '../cluster/ownership.ts'
-import { settleFences } from '../grant/fences.ts'
 import { readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { gatewayProgress, waitFor } from '../install/rollout.ts'
+import { settlePolicies } from '../policies/settle.ts'
 import { checkPrivate } from '../tenant/guard.ts'
 import { untilAnswering } from './answer.ts'
 import { requireCertificate } from './certificate.ts'
@@ -148,7 +148,7 @@ export async function expose(
   }
   await report.step('Apply the policies', async () => {
     await kube.apply(exposurePolicy(plan.at, wanted), { force: true })
-    await settleFences(kube, plan.at, []).catch(undo)
+    await settlePolicies(kube, plan.at).catch(undo)
   })
   const changes = await report.step('Apply the gateway', (note) =>
     followExposures(ports, plan, options.timeoutMs, note).catch(undo),

@@ -5,9 +5,9 @@ import { narrowedExpectations } from '../../domain/policy/exposure-expectation.t
 import type { Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
 import { meshFacts } from '../cluster/mesh.ts'
-import { settleFences } from '../grant/fences.ts'
 import { readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
+import { settlePolicies } from '../policies/settle.ts'
 import { readExposures } from './exposures.ts'
 import { followExposures, type Given, withExposures } from './follow.ts'
 
@@ -31,7 +31,7 @@ export async function unexpose(
   const mesh = await meshFacts(ports, namespace, installed.settings)
   await report.step('Remove the policies', async () => {
     await removePolicy(ports, at.namespace, host)
-    await settleFences(kube, at, [])
+    await settlePolicies(kube, at)
   })
   const removed = await report.step('Remove what served it', (note) =>
     followExposures(ports, { ...installed, mesh }, options.timeoutMs, note),
@@ -74,6 +74,6 @@ const removePolicy = ({ kube }: Ports, namespace: string, host: string): Promise
 /** Undoes an exposure that was just made. */
 export async function takeBack(ports: Ports, given: Given, host: string): Promise<void> {
   await removePolicy(ports, given.at.namespace, host)
-  await settleFences(ports.kube, given.at, [])
+  await settlePolicies(ports.kube, given.at)
   await followExposures(ports, given, 60_000, () => {})
 }

@@ -7,8 +7,8 @@ import { exposePrincipal, tokenHosts } from '../../domain/policy/exposure.ts'
 import type { Kube } from '../../ports.ts'
 import { settleObject } from '../cluster/settle.ts'
 import { readExposures } from '../expose/exposures.ts'
-import { settleFences } from '../grant/fences.ts'
 import { namespaceRef } from '../grant/grants.ts'
+import { settlePolicies } from '../policies/settle.ts'
 import { readExternalGrants } from './grants.ts'
 
 /**
@@ -22,7 +22,7 @@ export async function settleExternal(
   issuers: readonly string[],
   options: { readonly opening: boolean; readonly given?: Keys | undefined },
 ): Promise<void> {
-  if (!options.opening) await settleFences(kube, at, [])
+  if (!options.opening) await settlePolicies(kube, at)
   await settleObject(kube, noMountRef(at), async (before) =>
     (await readExternalGrants(kube, at)).length === 0
       ? undefined
@@ -46,5 +46,5 @@ export async function settleExternal(
         before?.metadata.resourceVersion,
       )
     })
-  if (options.opening) await settleFences(kube, at, [])
+  if (options.opening) await settlePolicies(kube, at)
 }

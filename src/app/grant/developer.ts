@@ -6,13 +6,13 @@ import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { authorityOf, proxyTemplate, trustDomainOf } from '../cluster/mesh.ts'
+import { settlePolicies } from '../policies/settle.ts'
 import { checkTenant } from '../tenant/guard.ts'
 import { proveTenants } from '../tenant/prove.ts'
 import { checkAccount, comesSecond, withAccount } from './account.ts'
 import { checkDedicated } from './dedicated.ts'
 import { giveAccess } from './developer-account.ts'
 import { developerWarnings } from './developer-warnings.ts'
-import { settleFences } from './fences.ts'
 import { type GrantResult, requireNamespace } from './grant.ts'
 import { grantPolicies, grantsIn, ownerOf } from './grants.ts'
 import { takeBack } from './revoke.ts'
@@ -54,7 +54,7 @@ export async function grantDeveloper(
     checkAccount(wanted, grantsIn(now))
     if (!held) await checkTenant(kube, at, wanted)
     if (asked.serviceAccount === undefined && !held && comesSecond(wanted, now)) return false
-    await settleFences(kube, at, [namespace])
+    await settlePolicies(kube, at)
     return true
   }
   const isFirst = await report.step('Apply the policies', async () => {

@@ -6,11 +6,11 @@ import { conflictError, preconditionError } from '../../errors.ts'
 import type { Kube, Ports } from '../../ports.ts'
 import { type Installed, requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
+import { settlePolicies } from '../policies/settle.ts'
 import { checkTenant } from '../tenant/guard.ts'
 import { proveTenants } from '../tenant/prove.ts'
 import { type BuilderOptions, type BuilderPlan, planBuilder, prepareBuilder } from './builder.ts'
 import { settleContextFirst } from './context-first.ts'
-import { settleFences } from './fences.ts'
 import { namespaceRef, ownerOf, readGrants } from './grants.ts'
 import { undoing } from './undo.ts'
 
@@ -56,11 +56,11 @@ export async function grant(
     await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })
     // Whoever made it a tenant's in this moment has seen the grant, or is seen here.
     if (!held) await checkTenant(kube, at, wanted).catch(undo)
-    await settleFences(kube, at, [namespace]).catch(undo)
+    await settlePolicies(kube, at).catch(undo)
   })
   const order = await report.step(`Prepare namespace ${wanted.namespace}`, async () => {
     await prepareBuilder(kube, namespace, plan).catch(undo)
-    return settleContextFirst(kube, at, namespace).catch(undo)
+    return settleContextFirst(kube, at, [namespace]).catch(undo)
   })
   const provenIn = await report.step("Prove them in the registry's proxy", () =>
     proveTenants(ports, at, trustDomain, [wanted.namespace], timeoutMs).catch(undo),

@@ -14,11 +14,12 @@ import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
 import { registryPods } from '../cluster/proxy.ts'
-import { readGiven } from '../tenant/given.ts'
+import { together } from '../cluster/together.ts'
+import { readGiven } from '../policies/given.ts'
+import { settlePolicies } from '../policies/settle.ts'
 import { readTenants } from '../tenant/state.ts'
 import { settleContextFirst } from './context-first.ts'
 import { tidyAccounts } from './developer-account.ts'
-import { settleFences } from './fences.ts'
 import { grantsOf, namespaceRef, readGrants } from './grants.ts'
 import { prove } from './prove.ts'
 
@@ -61,13 +62,11 @@ export async function revoke(
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   await report.step('Remove the policies', async () => {
     for (const grant of revoked) await kube.remove(policyRef(at, grant))
-    await settleFences(kube, at, [
-      namespace ?? { apiVersion: 'v1', kind: 'Namespace', metadata: { name: selection.namespace } },
-    ])
+    await settlePolicies(kube, at)
   })
   const left = await readGrants(kube, at)
   if (isOfDevelopers) await tidyAccounts(kube, at, selection.namespace)
-  if (namespace !== undefined && !revoked.every(isDeveloper)) await tidyBuilder(ports, at, namespace, left)
+  if (namespace !== undefined && !revoked.every(isDeveloper)) await tidyBuilders(ports, at, [namespace], left)
   const wanted = async () => {
     const [given, tenants] = await Promise.all([readGiven(kube, at), readTenants(kube, at)])
     const now = grantsOf(selection.namespace, given.grants)
@@ -129,31 +128,28 @@ export async function takeAllBack(
   taken: readonly { readonly grant: Grant; readonly namespace: KubeObject }[],
 ): Promise<void> {
   const { kube } = ports
-  for (const { grant } of taken) await kube.remove(policyRef(at, grant))
-  await settleFences(
-    kube,
-    at,
-    taken.map(({ namespace }) => namespace),
-  )
+  await together(taken, ({ grant }) => kube.remove(policyRef(at, grant)))
+  await settlePolicies(kube, at)
   const left = await readGrants(kube, at)
-  for (const { grant, namespace } of taken) {
-    if (isDeveloper(grant)) {
-      await tidyAccounts(kube, at, grant.namespace)
-      continue
-    }
-    const now = await kube.get(namespaceRef(namespace.metadata.name))
-    if (now !== undefined) await tidyBuilder(ports, at, now, left)
-  }
+  for (const { grant } of taken) if (isDeveloper(grant)) await tidyAccounts(kube, at, grant.namespace)
+  const builders = taken.filter(({ grant }) => !isDeveloper(grant))
+  const found = await together(builders, ({ namespace }) => kube.get(namespaceRef(namespace.metadata.name)))
+  await tidyBuilders(
+    ports,
+    at,
+    found.filter((namespace) => namespace !== undefined),
+    left,
+  )
 }
 
-async function tidyBuilder(
+async function tidyBuilders(
   ports: Ports,
   at: Installation,
-  namespace: KubeObject,
+  namespaces: readonly KubeObject[],
   left: readonly Grant[],
 ): Promise<void> {
-  await tidyNamespace(ports, at, namespace, left)
-  for (const warning of (await settleContextFirst(ports.kube, at, namespace)).warnings) ports.report.warn(warning)
+  await together(namespaces, (namespace) => tidyNamespace(ports, at, namespace, left))
+  for (const warning of (await settleContextFirst(ports.kube, at, namespaces)).warnings) ports.report.warn(warning)
 }
 
 const SIDECAR = { apiVersion: 'networking.istio.io/v1', kind: 'Sidecar' } as const

@@ -2,7 +2,7 @@ import type { Installation } from '../../domain/installation.ts'
 import { describeRef, refOf } from '../../domain/kube-object.ts'
 import type { Tenants } from '../../domain/tenant/tenants.ts'
 import type { Ports } from '../../ports.ts'
-import { tenantDrift } from '../tenant/settle.ts'
+import { tenantDrift } from '../policies/drift.ts'
 import { readTenants } from '../tenant/state.ts'
 import type { Problems } from './problems.ts'
 

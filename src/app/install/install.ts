@@ -5,6 +5,7 @@ import { setOf } from '../../domain/open-ports/place.ts'
 import type { Change } from '../../domain/plan.ts'
 import { expectations } from '../../domain/policy/expectation.ts'
 import { isOnOwnGateway } from '../../domain/policy/exposure.ts'
+import { isFollowing } from '../../domain/policy/policies.ts'
 import { privateExpectations } from '../../domain/policy/private-expectation.ts'
 import { developerGateway, exposingGateway, type OwnGateway } from '../../domain/stack/gateway-admission.ts'
 import { STATE } from '../../domain/stack/stack.ts'
@@ -12,13 +13,12 @@ import { clusterError, RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { readExposures } from '../expose/exposures.ts'
 import { settleExternal } from '../external/settle.ts'
-import { settleFences } from '../grant/fences.ts'
-import { namespaceRef, readGrants } from '../grant/grants.ts'
+import { readGrants } from '../grant/grants.ts'
 import { prove } from '../grant/prove.ts'
 import { readSets } from '../open-ports/ledger.ts'
 import { makingOf } from '../open-ports/making.ts'
 import { settleSet } from '../open-ports/settle.ts'
-import { settleTenants } from '../tenant/settle.ts'
+import { settlePolicies, settleTenants } from '../policies/settle.ts'
 import { changeTenants, readTenants } from '../tenant/state.ts'
 import { registryAddresses } from '../tenant/uses.ts'
 import { keepAcceptedFilters } from './filter-rollback.ts'
@@ -41,9 +41,12 @@ export type InstallResult = {
   readonly ready: boolean
 }
 
-/** Written by `settle`: fences follow the grants there are when they are written, not when the plan was made. */
+/**
+ * Written by `settle`: fences follow the grants there are when they are written, not when the plan was made. What lets builders
+ * read comes before the grants all the same, which gave that themselves in older versions.
+ */
 const isFence = (object: KubeObject): boolean =>
-  object.kind === 'AuthorizationPolicy' && /^(fence$|writes-|private-)/.test(object.metadata.name)
+  isFollowing(object) && (object.spec as { action?: string }).action === 'DENY'
 
 /** Carries a plan out: policies first, then what serves, then the proof that it is as it should be. */
 export async function install(ports: Ports, plan: InstallPlan, options: InstallOptions): Promise<InstallResult> {
@@ -128,13 +131,7 @@ async function applyOne({ kube }: Ports, object: KubeObject): Promise<void> {
 }
 
 async function settle({ kube }: Ports, plan: InstallPlan): Promise<void> {
-  const names = [...new Set(plan.grants.map((grant) => grant.namespace))]
-  const found = await Promise.all(names.map((name) => kube.get(namespaceRef(name))))
-  await settleFences(
-    kube,
-    plan.at,
-    found.filter((object) => object !== undefined),
-  )
+  await settlePolicies(kube, plan.at)
   // Also what a revoke left that was interrupted.
   const issuers = [...plan.exposed.issuers.keys(), ...plan.exposed.external.map(({ issuer }) => issuer)]
   if (issuers.length > 0) await settleExternal(kube, plan.at, issuers, { opening: true })

@@ -14,14 +14,14 @@ import { conflictError, preconditionError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
+import { together } from '../cluster/together.ts'
 import { type BuilderOptions, type BuilderPlan, planBuilder, prepareBuilder } from '../grant/builder.ts'
 import { settleContextFirst } from '../grant/context-first.ts'
-import { settleFences } from '../grant/fences.ts'
 import { overlapWarnings, requireNamespace, requireServiceAccount } from '../grant/grant.ts'
 import { ownerOf, readGrants } from '../grant/grants.ts'
+import { settlePolicies, settleTenants } from '../policies/settle.ts'
 import { proveAdmission } from './in-force.ts'
 import { proveTenants } from './prove.ts'
-import { settleTenants } from './settle.ts'
 import { changeTenants, readTenants } from './state.ts'
 import { takeTenantsBack } from './undo.ts'
 import { type Coming, foreignUses, registryAddresses, type Use } from './uses.ts'
@@ -64,9 +64,12 @@ export async function addTenants(
   const uses = await foreignUses(kube, at, coming)
   if (uses.length > 0 && !accept) throw used(coming, uses)
   const revision = settings.revision === undefined ? {} : { revision: settings.revision }
-  const plans = new Map<string, BuilderPlan>()
-  for (const place of places)
-    plans.set(place.metadata.name, await planBuilder(kube, at, place, { ...builder, ...revision }))
+  const plans: ReadonlyMap<string, BuilderPlan> = new Map(
+    await together(places, async (place) => [
+      place.metadata.name,
+      await planBuilder(kube, at, place, { ...builder, ...revision }),
+    ]),
+  )
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
   const grants = await readGrants(kube, at)
   const held = new Set(grants.map(grantKey))
@@ -211,11 +214,11 @@ async function giveGrants(
   places: readonly KubeObject[],
   grants: readonly Grant[],
 ): Promise<void> {
-  for (const [index, place] of places.entries()) {
+  await together([...places.entries()], async ([index, place]) => {
     const grant = grants[index]
     if (grant !== undefined) await kube.apply(grantPolicy(at, grant, ownerOf(place)), { force: true })
-  }
-  await settleFences(kube, at, places)
+  })
+  await settlePolicies(kube, at)
 }
 
 async function prepare(
@@ -225,14 +228,12 @@ async function prepare(
   plans: ReadonlyMap<string, BuilderPlan>,
   note: (text: string) => void,
 ): Promise<readonly string[]> {
-  const warnings: string[] = []
-  for (const place of places) {
+  await together(places, async (place) => {
     note(place.metadata.name)
     const plan = plans.get(place.metadata.name)
     if (plan !== undefined) await prepareBuilder(kube, place, plan)
-    warnings.push(...(await settleContextFirst(kube, at, place)).warnings)
-  }
-  return warnings
+  })
+  return (await settleContextFirst(kube, at, places)).warnings
 }
 
 function used({ tenants }: Coming, uses: readonly Use[]) {

@@ -4,7 +4,7 @@ import type { Grant } from '../../domain/policy/grant.ts'
 import { privateExpectations } from '../../domain/policy/private-expectation.ts'
 import type { Ports } from '../../ports.ts'
 import { prove } from '../grant/prove.ts'
-import { readGiven } from './given.ts'
+import { readGiven } from '../policies/given.ts'
 import { readTenants } from './state.ts'
 
 /** Waits until the registry's proxies decide as the grants of these namespaces and all private tenants say. */

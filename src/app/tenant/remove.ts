@@ -13,8 +13,8 @@ import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
 import { namespaceRef } from '../grant/grants.ts'
 import { takeAllBack } from '../grant/revoke.ts'
+import { settleTenants } from '../policies/settle.ts'
 import { proveTenants } from './prove.ts'
-import { settleTenants } from './settle.ts'
 import { changeTenants, readTenants } from './state.ts'
 
 export type RemoveResult = {

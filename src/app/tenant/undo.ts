@@ -4,9 +4,9 @@ import type { Grant } from '../../domain/policy/grant.ts'
 import { findTenant, type Tenants, withoutTenant, withTenant } from '../../domain/tenant/tenants.ts'
 import { RegctlError } from '../../errors.ts'
 import type { Ports } from '../../ports.ts'
-import { takeBack } from '../grant/revoke.ts'
+import { takeAllBack } from '../grant/revoke.ts'
 import { takenBack } from '../grant/undo.ts'
-import { settleTenants } from './settle.ts'
+import { settleTenants } from '../policies/settle.ts'
 import { changeTenants } from './state.ts'
 
 /** What a step of `tenant add` does when it fails: puts these tenants back to what they were, and their grants. */
@@ -26,10 +26,11 @@ export function takeTenantsBack(
           return was === undefined ? withoutTenant(state, name) : withTenant(state, was)
         }, now),
       )
-      for (const place of places) {
-        const grant = grants.find(({ namespace }) => namespace === place.metadata.name)
-        if (grant !== undefined) await takeBack(ports, at, grant, place)
-      }
+      const taken = places.flatMap((namespace) => {
+        const grant = grants.find((one) => one.namespace === namespace.metadata.name)
+        return grant === undefined ? [] : [{ grant, namespace }]
+      })
+      if (taken.length > 0) await takeAllBack(ports, at, taken)
       await settleTenants(ports.kube, at)
     } catch {
       ports.report.warn(`What was done could not be taken back: regctl tenant remove ${names.join(' ')}`)

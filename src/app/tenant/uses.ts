@@ -4,8 +4,8 @@ import { revokeExternalCommand } from '../../domain/external/revoke-command.ts'
 import type { Installation } from '../../domain/installation.ts'
 import type { KubeObject } from '../../domain/kube-object.ts'
 import type { Exposure } from '../../domain/policy/exposure.ts'
+import type { Given } from '../../domain/policy/given.ts'
 import { type Grant, grantKey } from '../../domain/policy/grant.ts'
-import type { Given } from '../../domain/policy/private.ts'
 import { exemptNamespaces } from '../../domain/stack/pod-admission.ts'
 import { imageFault, isOtherWay, repositoryOf } from '../../domain/tenant/image-rules.ts'
 import { loopbackFaults } from '../../domain/tenant/loopback-rules.ts'
@@ -14,7 +14,7 @@ import type { Kube } from '../../ports.ts'
 import { meshNamespace } from '../cluster/mesh.ts'
 import { isOurs } from '../cluster/ownership.ts'
 import { revokeCommand } from '../grant/revoke.ts'
-import { readGiven } from './given.ts'
+import { readGiven } from '../policies/given.ts'
 
 /** Something of somebody else's that stands against what a tenant is to be, and the command that ends it. */
 export type Use = {

@@ -1,8 +1,10 @@
-import type { ExternalGrant } from '../external/grant.ts'
 import { developerPort, type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
+import { NO_TENANTS, type Tenants } from '../tenant/tenants.ts'
 import { authorizationPolicy, type Operation, type Rule, type Spec } from './authorization-policy.ts'
+import { closedPaths, closedTenants } from './closed.ts'
 import { type Exposure, exposureRules, principalsIn } from './exposure.ts'
+import type { Given } from './given.ts'
 import { GRANT_LABEL, type Grant, grantPort, isDeveloper, LISTINGS, READ, WRITE, writePaths } from './grant.ts'
 import { principalOf } from './identity.ts'
 
@@ -46,7 +48,8 @@ const principalsOf = (grants: readonly Grant[]): readonly string[] => [...new Se
 /** Who is no stranger at the builders' port. */
 const knownTo = (at: Installation, grants: readonly Grant[], exposures: readonly Exposure[]): readonly string[] => {
   const builders = principalsOf(grants.filter((grant) => !isDeveloper(grant)))
-  return [...new Set([nodePrincipal(at), ...builders, ...principalsIn(exposures)])].sort()
+  // In the order in which they are asked for: most requests are a node's.
+  return [...new Set([nodePrincipal(at), ...[...builders, ...principalsIn(exposures)].sort()])]
 }
 
 /**
@@ -57,18 +60,22 @@ const knownTo = (at: Installation, grants: readonly Grant[], exposures: readonly
  */
 export function fence(
   at: Installation,
-  grants: readonly Grant[],
-  exposures: readonly Exposure[] = [],
-  external: readonly ExternalGrant[] = [],
-  resourceVersion?: string,
+  { grants, exposures = [], external = [] }: Pick<Given, 'grants'> & Partial<Given>,
+  tenants: Tenants = NO_TENANTS,
 ): KubeObject {
+  const closed = closedTenants(tenants, grants)
   const [ports, theirs] = [[String(at.port)], [String(developerPort(at))]]
   const developers = principalsOf(grants.filter(isDeveloper))
   const nodes = [{ source: { principals: [nodePrincipal(at)] } }]
-  const policy = authorizationPolicy(at, FENCE, {
+  return authorizationPolicy(at, FENCE, {
     action: 'DENY',
     rules: [
-      { from: [{ source: { notPrincipals: knownTo(at, grants, exposures) } }], to: [{ operation: { ports } }] },
+      {
+        from: [{ source: { notPrincipals: knownTo(at, grants, exposures) } }],
+        // Strangers to a closed tenant are its own policy's: Envoy goes through all who are known, one by one.
+        to: [{ operation: { ports, ...(closed.length === 0 ? {} : { notPaths: closedPaths(closed) }) } }],
+      },
+      ...leavingClosed(closed, ports),
       {
         // Without a developer the port is nobody's.
         ...(developers.length === 0 ? {} : { from: [{ source: { notPrincipals: developers } }] }),
@@ -92,8 +99,14 @@ export function fence(
       },
     ],
   })
-  if (resourceVersion === undefined) return policy
-  return { ...policy, metadata: { ...policy.metadata, resourceVersion } }
+}
+
+/** Closed tenants write in their own repositories; in each other's, their policies refuse them. */
+function leavingClosed(closed: readonly string[], ports: readonly string[]): readonly Rule[] {
+  if (closed.length === 0) return []
+  const principals = closed.map((namespace) => principalOf({ namespace }))
+  const operation = { ports, notMethods: READ, notPaths: closedPaths(closed) }
+  return [{ from: [{ source: { principals } }], to: [{ operation }] }]
 }
 
 /** Name of a namespace's own fence. */
@@ -105,7 +118,6 @@ export function namespaceFence(
   namespace: string,
   grants: readonly Grant[],
   owner?: OwnerReference,
-  resourceVersion?: string,
 ): KubeObject {
   const own = grants.filter((grant) => grant.namespace === namespace)
   const from = [{ source: { principals: [principalOf({ namespace })] } }]
@@ -116,7 +128,7 @@ export function namespaceFence(
     const ports = [String(grantPort(at, first))]
     return [{ from, to: [{ operation: { ports, notMethods: READ, ...(notPaths.length === 0 ? {} : { notPaths }) } }] }]
   }
-  const policy = authorizationPolicy(
+  return authorizationPolicy(
     at,
     writesName(namespace),
     {
@@ -125,8 +137,6 @@ export function namespaceFence(
     },
     { labels: { [GRANT_LABEL]: namespace }, ...(owner === undefined ? {} : { owner }) },
   )
-  if (resourceVersion === undefined) return policy
-  return { ...policy, metadata: { ...policy.metadata, resourceVersion } }
 }
 
 /** Principals a fence takes for grantees though their grants are gone, as after a granted namespace was deleted. */

@@ -78,17 +78,22 @@ export const grantPaths = (grant: RepositoryScope): readonly string[] => [
   ...new Set([...readPaths(grant), ...writePaths(grant)]),
 ]
 
+/**
+ * One operation where one will do: Envoy looks at every grant, and asks whose a request is, which costs it most, only
+ * where an operation fits.
+ */
 function operations(at: Installation, grant: Grant): readonly Operation[] {
   const ports = [String(grantPort(at, grant))]
-  const own: Operation = { ports, methods: READ, paths: readPaths(grant) }
-  if (grant.readOnly) return [{ ports, methods: READ, paths: ['/v2/'] }, own]
-  // A writer may read what nodes read, so a cross-repository mount (its source is in the query, which no
-  // AuthorizationPolicy can see) gives it nothing it does not have.
-  const everything: Operation = { ports, methods: READ, paths: ['/v2/', '/v2/*'], notPaths: LISTINGS }
-  return [everything, own, { ports, methods: WRITE, paths: writePaths(grant) }]
+  if (grant.readOnly) return [{ ports, methods: READ, paths: ['/v2/', ...readPaths(grant)] }]
+  const [reads, writes] = [readPaths(grant), writePaths(grant)]
+  if (!grant.exact) return [{ ports, methods: [...READ, ...WRITE], paths: writes }]
+  return [
+    { ports, methods: READ, paths: reads },
+    { ports, methods: WRITE, paths: writes },
+  ]
 }
 
-/** The one ALLOW policy of a grant; it goes with its Namespace object. */
+/** The ALLOW policy of a grant, for its own repository; it goes with its Namespace object. */
 export function grantPolicy(at: Installation, grant: Grant, owner?: OwnerReference): KubeObject {
   return authorizationPolicy(
     at,

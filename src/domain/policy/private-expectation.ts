@@ -3,9 +3,9 @@ import { isWithin } from '../repository.ts'
 import { isShared, privateOnes, type Tenant, type Tenants } from '../tenant/tenants.ts'
 import { type Expectation, PROBE } from './expectation.ts'
 import type { Exposure } from './exposure.ts'
+import type { Given } from './given.ts'
 import { type Grant, grantPort } from './grant.ts'
 import { spiffeId } from './identity.ts'
-import type { Given } from './private.ts'
 
 /** Every pair of so many is looked at; of more, each tenant and the grants next to it. */
 const PAIRS = 600

@@ -1,11 +1,12 @@
-import { type ExternalGrant, scopeOf } from '../external/grant.ts'
+import { scopeOf } from '../external/grant.ts'
 import { developerPort, type Installation } from '../installation.ts'
 import type { KubeObject } from '../kube-object.ts'
 import { isWithin } from '../repository.ts'
 import { isForeign, privateOnes, TENANT_LABEL, type Tenant, type Tenants, tenantOf } from '../tenant/tenants.ts'
 import { authorizationPolicy, type Rule } from './authorization-policy.ts'
-import { type Exposure, exposedPaths, exposePrincipal, principalsIn } from './exposure.ts'
+import { exposedPaths, exposePrincipal, principalsIn } from './exposure.ts'
 import { nodePrincipal } from './fence.ts'
+import type { Given } from './given.ts'
 import { type Grant, grantPaths } from './grant.ts'
 import { type Identity, principalOf } from './identity.ts'
 
@@ -52,13 +53,6 @@ export function privatePolicy(
     { action: 'DENY', rules },
     { labels: { [TENANT_LABEL]: namespace } },
   )
-}
-
-/** Everything that may give somebody something in a tenant's repositories. */
-export type Given = {
-  readonly grants: readonly Grant[]
-  readonly exposures: readonly Exposure[]
-  readonly external: readonly ExternalGrant[]
 }
 
 /**

@@ -13,8 +13,9 @@ import { inApplyOrder } from '../kinds.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { isPortNamespace } from '../open-ports/place.ts'
 import { type Exposure, exposurePolicy } from '../policy/exposure.ts'
-import { fence, namespaceFence, readNodes } from '../policy/fence.ts'
+import { readNodes } from '../policy/fence.ts'
 import { type Grant, grantPolicy } from '../policy/grant.ts'
+import { followingPolicies } from '../policy/policies.ts'
 import type { IngressType, Settings } from '../settings.ts'
 import type { Tenants } from '../tenant/tenants.ts'
 import { hostPortPolicy } from './admission.ts'
@@ -80,14 +81,11 @@ export function stack(
     ...(mesh.connectionSettings ? [] : [pathHardening(at)]),
     ...(at.nodeGateway === true ? nodeGateway(at, mesh.admissionPolicies) : [nodeSidecar(at), nodeListener(at)]),
     readNodes(at),
-    fence(at, grants, exposures, external),
+    ...followingPolicies(at, { grants, exposures, external }, tenants.state, owners),
     ...exposures.map((exposure) => exposurePolicy(at, exposure)),
     ...externalObjects(at, external, issuers),
     ...grants.map((grant) => grantPolicy(at, grant, owners.get(grant.namespace))),
-    ...[...new Set(grants.map((grant) => grant.namespace))].map((name) =>
-      namespaceFence(at, name, grants, owners.get(name)),
-    ),
-    ...tenantObjects(at, tenants.state, { grants, exposures, external }, tenants.meshNamespace),
+    ...tenantObjects(at, tenants.state, tenants.meshNamespace),
     nodeProxy(at, mesh.proxy),
     ...(servingPorts(at).length > 1 ? outsidePort(at, shipped.developerIngress) : []),
     ...(access === undefined ? [] : developerIngress(at, settings, mesh, shipped.gateway, access)),

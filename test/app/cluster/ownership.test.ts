@@ -27,7 +27,7 @@ test('all that is ours is found, wherever it is', async () => {
   await grantIn(cluster, 'ci', 'team')
   cluster.store.put(config('theirs', 'other'))
   const owned = (await ownedObjects(cluster.kube, at)).map((object) => describeRef(refOf(object)))
-  expect(owned).toHaveLength(27)
+  expect(owned).toHaveLength(28)
   for (const name of [
     'Namespace kube-registry-node',
     'Secret kube-registry/registry-http',

@@ -78,7 +78,7 @@ describe('an exposure', () => {
     const exposures = await readExposures(cluster.kube, at)
     expect(exposures).toMatchObject([{ repositories: ['docs/*'], secret: 'web' }])
     const ref = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', namespace: 'kube-registry' }
-    expect(cluster.store.read({ ...ref, name: 'fence' })?.spec).toEqual(fence(at, [], exposures).spec)
+    expect(cluster.store.read({ ...ref, name: 'fence' })?.spec).toEqual(fence(at, { grants: [], exposures }).spec)
   })
 
   test('takes the namespace along when nothing of others is in it, and goes by down', async () => {
@@ -148,7 +148,7 @@ describe('an exposure', () => {
     expect(await hosts(cluster)).toEqual(['a.apps.example', HOST])
     const ref = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', namespace: 'kube-registry' }
     const exposures = await readExposures(cluster.kube, at)
-    expect(cluster.store.read({ ...ref, name: 'fence' })?.spec).toEqual(fence(at, [wanted], exposures).spec)
+    expect(cluster.store.read({ ...ref, name: 'fence' })?.spec).toEqual(fence(at, { grants: [wanted], exposures }).spec)
     expect(await problems(cluster)).toEqual([])
   })
 

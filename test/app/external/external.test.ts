@@ -3,9 +3,9 @@ import { grantExternal } from '../../../src/app/external/grant.ts'
 import { readExternalGrants, readIssuers } from '../../../src/app/external/grants.ts'
 import { type ExternalSelection, revokeExternal } from '../../../src/app/external/revoke.ts'
 import { settleExternal } from '../../../src/app/external/settle.ts'
-import { settleFences } from '../../../src/app/grant/fences.ts'
 import { status } from '../../../src/app/inspect/status.ts'
 import { uninstall } from '../../../src/app/install/uninstall.ts'
+import { settlePolicies } from '../../../src/app/policies/settle.ts'
 import { type ExternalGrant, externalKey } from '../../../src/domain/external/grant.ts'
 import type { Keys } from '../../../src/domain/external/keys.ts'
 import { revokeExternalCommand } from '../../../src/domain/external/revoke-command.ts'
@@ -30,7 +30,7 @@ async function granted(...grants: readonly ExternalGrant[]): Promise<FakeCluster
   const cluster = await installedCluster()
   cluster.store.put(exposurePolicy(at, HOST))
   cluster.store.put(namespace('kube-registry-expose', { 'regctl.dev/installation': 'kube-registry' }))
-  await settleFences(cluster.kube, at, [])
+  await settlePolicies(cluster.kube, at)
   for (const one of grants) await give(cluster, one)
   forget(cluster)
   return cluster
@@ -269,7 +269,7 @@ describe('an installation', () => {
     expect(await problems()).toContainEqual(expect.stringContaining('istiod got no keys'))
     for (const { metadata } of cluster.store.list(FENCE).filter(({ metadata: { name } }) => name.startsWith('expose-')))
       cluster.store.remove({ ...FENCE, name: metadata.name })
-    await settleFences(cluster.kube, at, [])
+    await settlePolicies(cluster.kube, at)
     expect(await problems()).toContainEqual(expect.stringContaining('may push from outside, but there is no host'))
   })
 })

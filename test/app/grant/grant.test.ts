@@ -58,6 +58,7 @@ describe('a grant', () => {
       `apply AuthorizationPolicy kube-registry/${result.policy}`,
       'create AuthorizationPolicy kube-registry/writes-ci',
       'apply AuthorizationPolicy kube-registry/fence',
+      'create AuthorizationPolicy kube-registry/reads-ci',
       'apply Sidecar ci/regctl-localhost',
       'patch Namespace ci',
       'apply MutatingAdmissionPolicy regctl-context-first-ci',

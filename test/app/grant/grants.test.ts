@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { settleFences } from '../../../src/app/grant/fences.ts'
 import { grantPolicies, grantsOf, ownerOf, readGrants } from '../../../src/app/grant/grants.ts'
+import { settlePolicies } from '../../../src/app/policies/settle.ts'
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
-import { fence, namespaceFence } from '../../../src/domain/policy/fence.ts'
+import { fence } from '../../../src/domain/policy/fence.ts'
 import { type Grant, grantKey, grantName, grantPolicy } from '../../../src/domain/policy/grant.ts'
+import { followingPolicies } from '../../../src/domain/policy/policies.ts'
+import { NO_TENANTS } from '../../../src/domain/tenant/tenants.ts'
 import { clusterError } from '../../../src/errors.ts'
 import { at, grantFrom } from '../../domain/at.ts'
+import { given } from '../../domain/policy/policies.ts'
 import { namespace } from '../../fakes/cluster.ts'
 import { FakeKube } from '../../fakes/fake-kube.ts'
 import { failure } from '../failure.ts'
@@ -19,31 +22,39 @@ function granted(...texts: readonly string[]) {
   for (const name of ['kube-registry', 'ci', 'web']) kube.store.put(namespace(name))
   const home = (name: string) => kube.store.read({ apiVersion: 'v1', kind: 'Namespace', name }) as KubeObject
   const grants = texts.map(grantFrom)
-  kube.store.put(fence(at, grants))
   for (const grant of grants) kube.store.put(grantPolicy(at, grant, ownerOf(home(grant.namespace))))
-  for (const name of new Set(grants.map((grant) => grant.namespace)))
-    kube.store.put(namespaceFence(at, name, grants, ownerOf(home(name))))
+  for (const policy of wantedOf(home, grants)) kube.store.put(policy)
   const add = async (text: string) => {
     const grant = grantFrom(text)
     await kube.apply(grantPolicy(at, grant, ownerOf(home(grant.namespace))), { force: true })
-    await settleFences(kube, at, [home(grant.namespace)])
+    await settlePolicies(kube, at)
   }
   const take = async (text: string) => {
     await kube.remove({ ...POLICY, name: grantName(grantFrom(text)) })
-    await settleFences(kube, at, [home(grantFrom(text).namespace)])
+    await settlePolicies(kube, at)
   }
   return { kube, home, add, take }
 }
 
+const NAMES = ['ci', 'web']
+
+const wantedOf = (home: (name: string) => KubeObject, grants: readonly Grant[]): readonly KubeObject[] =>
+  followingPolicies(at, given(grants), NO_TENANTS, new Map(NAMES.map((name) => [name, ownerOf(home(name))])))
+
+/** Somebody opened the fence. */
+function spoil(kube: FakeKube): void {
+  kube.store.put(fence(at, { grants: ['ci team', 'web site'].map(grantFrom) }))
+}
+
 /** The fences are exactly what the grants in the cluster ask for. */
 function expectFences({ kube, home }: ReturnType<typeof granted>, grants: readonly Grant[]): void {
-  const specOf = (name: string) => kube.store.read({ ...POLICY, name })?.spec
-  expect(specOf('fence')).toEqual(fence(at, grants).spec)
-  for (const name of ['ci', 'web']) {
-    const own = grants.some((grant) => grant.namespace === name)
-    expect(specOf(`writes-${name}`)).toEqual(
-      own ? namespaceFence(at, name, grants, ownerOf(home(name))).spec : undefined,
-    )
+  const names = ['fence', ...NAMES.flatMap((name) => [`writes-${name}`, `reads-${name}`])]
+  const wanted = wantedOf(home, grants)
+  for (const name of names) {
+    const found = kube.store.read({ ...POLICY, name })
+    const meant = wanted.find((one) => one.metadata.name === name)
+    expect(found?.spec, name).toEqual(meant?.spec)
+    expect(found?.metadata.ownerReferences, name).toEqual(meant?.metadata.ownerReferences)
   }
 }
 
@@ -68,34 +79,37 @@ describe('one writer', () => {
     expect(cluster.kube.writes.slice(1)).toEqual([
       'create AuthorizationPolicy kube-registry/writes-ci',
       'apply AuthorizationPolicy kube-registry/fence',
+      'create AuthorizationPolicy kube-registry/reads-ci',
     ])
   })
 
   test('makes the fence of all where it is missing', async () => {
     const cluster = granted()
     cluster.kube.store.remove({ ...POLICY, name: 'fence' })
-    await settleFences(cluster.kube, at, [])
+    await settlePolicies(cluster.kube, at)
     expectFences(cluster, [])
   })
 
   test('gives up where something else changes the fence all the time', async () => {
-    const { kube } = granted()
+    const { kube } = granted('ci team')
+    spoil(kube)
     let count = 0
     kube.turn = ({ verb, what }) => {
       if (verb !== 'apply' || what !== 'AuthorizationPolicy kube-registry/fence') return
       const found = kube.store.read({ ...POLICY, name: 'fence' }) as KubeObject
       kube.store.put({ ...found, metadata: { ...found.metadata, annotations: { count: String(++count) } } })
     }
-    await expect(settleFences(kube, at, [])).rejects.toEqual(failure('FENCE_BUSY', 5, 'fence was changed 50 times'))
+    await expect(settlePolicies(kube, at)).rejects.toEqual(failure('POLICIES_BUSY', 5, 'were changed 50 times'))
     expect(count).toBe(50)
   })
 
   test('takes no other error for a conflict', async () => {
-    const { kube } = granted()
+    const { kube } = granted('ci team')
+    spoil(kube)
     kube.turn = ({ verb }) => {
       if (verb === 'apply') throw clusterError('FORBIDDEN', 'no')
     }
-    await expect(settleFences(kube, at, [])).rejects.toEqual(failure('FORBIDDEN', 5))
+    await expect(settlePolicies(kube, at)).rejects.toEqual(failure('FORBIDDEN', 5))
   })
 })
 

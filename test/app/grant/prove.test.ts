@@ -37,7 +37,7 @@ test('one that lags is waited for', async () => {
   cluster.mesh.freeze()
   const grants = [grantFrom('ci team')]
   cluster.store.put(grantPolicy(at, grants[0] as Grant))
-  cluster.store.put(fence(at, grants))
+  cluster.store.put(fence(at, { grants }))
   cluster.store.put(namespaceFence(at, 'ci', grants))
   const granted = async () => expectations(at, 'cluster.local', grants)
   await expect(prove(cluster.ports, at, granted, 0)).rejects.toEqual(failure('NOT_PROVEN', 5, 'ci on team: read'))
@@ -75,7 +75,7 @@ describe('is not proven, with the reason,', () => {
     })
     await failing(
       cluster,
-      'strangers get nothing, but GET /v2/ is allowed by ns[kube-registry]-policy[innocent]-rule[0]',
+      'strangers never write, but PUT /v2/any/manifests/1 is allowed by ns[kube-registry]-policy[innocent]-rule[0]',
     )
   })
 

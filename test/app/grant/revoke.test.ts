@@ -50,8 +50,8 @@ describe('a revoke', () => {
     })
     expect(cluster.kube.writes.slice(0, 3)).toEqual([
       expect.stringMatching(/^remove AuthorizationPolicy kube-registry\/grant-ci-team-/),
-      'remove AuthorizationPolicy kube-registry/writes-ci',
       'apply AuthorizationPolicy kube-registry/fence',
+      'remove AuthorizationPolicy kube-registry/reads-ci',
     ])
     expect(await left(cluster)).toEqual(['web * site subtree write'])
   })

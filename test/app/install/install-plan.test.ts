@@ -149,8 +149,9 @@ describe('with grants', () => {
     expect(named(own)).toEqual([
       'MutatingAdmissionPolicy regctl-context-first-ci',
       'MutatingAdmissionPolicyBinding regctl-context-first-ci',
-      expect.stringMatching(/^AuthorizationPolicy kube-registry\/grant-ci-team-/),
       'AuthorizationPolicy kube-registry/writes-ci',
+      'AuthorizationPolicy kube-registry/reads-ci',
+      expect.stringMatching(/^AuthorizationPolicy kube-registry\/grant-ci-team-/),
     ])
     const uid = cluster.store.read({ apiVersion: 'v1', kind: 'Namespace', name: 'ci' })?.metadata.uid
     for (const { metadata } of own)

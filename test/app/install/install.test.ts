@@ -147,7 +147,7 @@ describe('grants made while up runs', () => {
     await up(cluster)
     expect(JSON.stringify(cluster.store.read(FENCE))).toContain('cluster.local/ns/ci/sa/*')
     expect(cluster.store.read({ ...FENCE, name: 'writes-ci' })?.metadata.ownerReferences).toHaveLength(1)
-    expect(await grantPolicies(cluster.kube, at)).toHaveLength(2)
+    expect((await grantPolicies(cluster.kube, at)).map(({ metadata }) => metadata.name)).toContain('reads-ci')
   })
 })
 

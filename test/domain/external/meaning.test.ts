@@ -28,7 +28,7 @@ function inForce(
   const objects = externalObjects(at, grants, new Map())
   const policies = [
     ...policiesOf(BUILDERS).filter(({ metadata }) => metadata.name !== 'fence'),
-    fence(at, BUILDERS, exposures, grants),
+    fence(at, { grants: BUILDERS, exposures, external: grants }),
     ...exposures.map((one) => exposurePolicy(at, one)),
     ...objects.filter(({ kind }) => kind === 'AuthorizationPolicy'),
     ...more,

@@ -109,8 +109,8 @@ function isCovered(one: Grant, others: readonly Grant[]): boolean {
 describe('grants that are gone with their namespace', () => {
   const everybody = { apiVersion: 'security.istio.io/v1', kind: 'AuthorizationPolicy', metadata: { name: 'all' } }
   const past = [grantFrom('ci team'), grantFrom('builders/pusher app')]
-  const left = [readNodes(at), fence(at, past)]
-  const wanted = outlivedExpectations(at, DOMAIN, outlived(at, fence(at, past), []))
+  const left = [readNodes(at), fence(at, { grants: past })]
+  const wanted = outlivedExpectations(at, DOMAIN, outlived(at, fence(at, { grants: past }), []))
   const unmetBy = (policies: readonly KubeObject[]) =>
     wanted.filter(({ request, allowed }) => decide(rbacFilters(policies, DOMAIN), request).allowed !== allowed)
 
@@ -125,6 +125,6 @@ describe('grants that are gone with their namespace', () => {
       spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: [String(at.port)] } }] }] },
     }
     expect(unmetBy([...left, open])).toEqual(wanted)
-    expect(unmetBy([readNodes(at), fence(at, []), open])).toEqual([])
+    expect(unmetBy([readNodes(at), fence(at, { grants: [] }), open])).toEqual([])
   })
 })

@@ -34,7 +34,11 @@ const OPEN: KubeObject = {
 
 const EXPOSURES = [exposure('a.example', 'shop/app', 'docs/*'), exposure('b.example')]
 const GRANTS = ['ci team', 'ci/pusher shop/app exact'].map(grantFrom)
-const OURS = [...policiesOf(GRANTS), ...EXPOSURES.map((one) => exposurePolicy(at, one)), fence(at, GRANTS, EXPOSURES)]
+const OURS = [
+  ...policiesOf(GRANTS),
+  ...EXPOSURES.map((one) => exposurePolicy(at, one)),
+  fence(at, { grants: GRANTS, exposures: EXPOSURES }),
+]
 const principal = 'spiffe://cluster.local/ns/kube-registry-expose/sa/registry-expose'
 
 const decides = (policies: readonly KubeObject[], host: string, method: string, path: string, port = 5000) =>
@@ -100,14 +104,19 @@ test('what is proven fails with each policy that is missing or wider', () => {
     )
   const [first, second] = EXPOSURES
   if (first === undefined || second === undefined) throw new Error('two exposures')
-  const base = [readNodes(at), fence(at, [], EXPOSURES)]
+  const base = [readNodes(at), fence(at, { grants: [], exposures: EXPOSURES })]
   const both = [first, second].map((one) => exposurePolicy(at, one))
   expect(unmetBy([...base, ...both])).toEqual([])
   expect(unmetBy([...base, ...both.slice(1)])).not.toEqual([])
-  expect(unmetBy([readNodes(at), fence(at, [], [second]), ...both])).not.toEqual([])
+  expect(unmetBy([readNodes(at), fence(at, { grants: [], exposures: [second] }), ...both])).not.toEqual([])
   const wide = exposurePolicy(at, { ...first, repositories: [] })
   expect(
-    unmetBy([readNodes(at), fence(at, [], [{ ...first, repositories: [] }, second]), wide, ...both.slice(1)]),
+    unmetBy([
+      readNodes(at),
+      fence(at, { grants: [], exposures: [{ ...first, repositories: [] }, second] }),
+      wide,
+      ...both.slice(1),
+    ]),
   ).not.toEqual([])
 })
 
@@ -129,8 +138,8 @@ test('after narrowing, what is gone is asked for, and what is left is not', () =
 })
 
 test('a fence knows the gateways, and which are gone', () => {
-  expect(outlived(at, fence(at, [], EXPOSURES), [], EXPOSURES)).toEqual([])
-  expect(outlived(at, fence(at, [], EXPOSURES), [])).toEqual([exposePrincipal(at)])
+  expect(outlived(at, fence(at, { grants: [], exposures: EXPOSURES }), [], EXPOSURES)).toEqual([])
+  expect(outlived(at, fence(at, { grants: [], exposures: EXPOSURES }), [])).toEqual([exposePrincipal(at)])
 })
 
 test('an exposure is read back from its policy, and from nothing else', () => {

@@ -12,14 +12,14 @@ const grants = ['web team', 'ci/pusher a', 'ci b read', 'ci/pusher c exact', 'we
 const rulesOf = (policy: KubeObject) => (policy.spec as Spec).rules
 
 describe('the fence', () => {
-  test('knows every grantee and the nodes, once and sorted', () => {
-    expect(rulesOf(fence(at, grants))[0]?.from).toEqual([
+  test('knows the nodes first, and every grantee once and sorted', () => {
+    expect(rulesOf(fence(at, { grants }))[0]?.from).toEqual([
       {
         source: {
           notPrincipals: [
+            NODE,
             'cluster.local/ns/ci/sa/*',
             'cluster.local/ns/ci/sa/pusher',
-            NODE,
             'cluster.local/ns/web/sa/*',
           ],
         },
@@ -28,7 +28,7 @@ describe('the fence', () => {
   })
 
   test('does not depend on the order of the grants', () => {
-    expect(fence(at, grants.toReversed())).toEqual(fence(at, grants))
+    expect(fence(at, { grants: grants.toReversed() })).toEqual(fence(at, { grants }))
     expect(namespaceFence(at, 'ci', grants.toReversed())).toEqual(namespaceFence(at, 'ci', grants))
   })
 
@@ -41,7 +41,7 @@ describe('the fence', () => {
   test('names a developer at the port of the others alone, and nobody else there', () => {
     const people = [...grants, grantFrom('ci/dev team user:ada'), grantFrom('web/dev b read group:b')]
     const developers = ['cluster.local/ns/ci/sa/dev', 'cluster.local/ns/web/sa/dev']
-    const [strangers, theirs, inside] = rulesOf(fence(at, people))
+    const [strangers, theirs, inside] = rulesOf(fence(at, { grants: people }))
     expect(strangers?.from?.[0]?.source.notPrincipals).not.toContain(developers[0])
     expect(theirs).toEqual({
       from: [{ source: { notPrincipals: developers } }],
@@ -51,19 +51,14 @@ describe('the fence', () => {
   })
 
   test("closes the developers' port while there is no developer, and before it exists", () => {
-    expect(rulesOf(fence(at, grants))[1]).toEqual({ to: [{ operation: { ports: ['5443'] } }] })
+    expect(rulesOf(fence(at, { grants }))[1]).toEqual({ to: [{ operation: { ports: ['5443'] } }] })
   })
 
   test('follows the port', () => {
-    const text = JSON.stringify([fence, readNodes].map((policy) => policy({ ...at, port: 5001 }, grants)))
+    const text = JSON.stringify([fence({ ...at, port: 5001 }, { grants }), readNodes({ ...at, port: 5001 })])
     expect(text).not.toContain('5000')
-    expect(JSON.stringify(fence({ ...at, port: 5443 }, []))).toContain('"ports":["5443","5444"]')
+    expect(JSON.stringify(fence({ ...at, port: 5443 }, { grants: [] }))).toContain('"ports":["5443","5444"]')
     expect(text).toContain('[::1]:5001')
-  })
-
-  test('carries the version it may replace, where one is given', () => {
-    expect(fence(at, grants, [], [], '7').metadata.resourceVersion).toBe('7')
-    expect(fence(at, grants).metadata).not.toHaveProperty('resourceVersion')
   })
 })
 
@@ -98,10 +93,9 @@ describe('the fence of a namespace', () => {
 
   test('goes with its namespace', () => {
     const owner = { apiVersion: 'v1', kind: 'Namespace', name: 'ci', uid: 'u' }
-    expect(namespaceFence(at, 'ci', grants, owner, '9').metadata).toMatchObject({
+    expect(namespaceFence(at, 'ci', grants, owner).metadata).toMatchObject({
       name: 'writes-ci',
       ownerReferences: [owner],
-      resourceVersion: '9',
       labels: { 'regctl.dev/grant': 'ci' },
     })
   })
@@ -130,7 +124,7 @@ test('names that Kubernetes takes', () => {
 
 test('a fence that outlived grants names them; one that waits for a new grant names nobody', () => {
   const [kept, gone] = [grantFrom('ci team'), grantFrom('builders/pusher app')]
-  expect(outlived(at, fence(at, [kept, gone]), [kept, gone])).toEqual([])
-  expect(outlived(at, fence(at, [kept, gone]), [kept])).toEqual(['cluster.local/ns/builders/sa/pusher'])
-  expect(outlived(at, fence(at, [kept]), [kept, gone])).toEqual([])
+  expect(outlived(at, fence(at, { grants: [kept, gone] }), [kept, gone])).toEqual([])
+  expect(outlived(at, fence(at, { grants: [kept, gone] }), [kept])).toEqual(['cluster.local/ns/builders/sa/pusher'])
+  expect(outlived(at, fence(at, { grants: [kept] }), [kept, gone])).toEqual([])
 })

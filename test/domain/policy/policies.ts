@@ -1,12 +1,21 @@
 import type { KubeObject } from '../../../src/domain/kube-object.ts'
-import { fence, namespaceFence, readNodes } from '../../../src/domain/policy/fence.ts'
+import { readNodes } from '../../../src/domain/policy/fence.ts'
+import type { Given } from '../../../src/domain/policy/given.ts'
 import { type Grant, grantPolicy } from '../../../src/domain/policy/grant.ts'
+import { followingPolicies } from '../../../src/domain/policy/policies.ts'
+import { NO_TENANTS } from '../../../src/domain/tenant/tenants.ts'
 import { at as plain } from '../at.ts'
 
-/** Every policy that is in force with these grants. */
-export const policiesOf = (grants: readonly Grant[], at = plain): readonly KubeObject[] => [
+export const given = (grants: readonly Grant[], outside: Partial<Given> = {}): Given => ({
+  exposures: [],
+  external: [],
+  ...outside,
+  grants,
+})
+
+/** Every policy that is in force with these grants and tenants. */
+export const policiesOf = (grants: readonly Grant[], at = plain, tenants = NO_TENANTS): readonly KubeObject[] => [
   readNodes(at),
-  fence(at, grants),
   ...grants.map((grant) => grantPolicy(at, grant)),
-  ...[...new Set(grants.map(({ namespace }) => namespace))].map((name) => namespaceFence(at, name, grants)),
+  ...followingPolicies(at, given(grants), tenants),
 ]

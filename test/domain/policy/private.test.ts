@@ -2,10 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { decide, type Request } from '../../../src/domain/envoy/rbac.ts'
 import type { Spec } from '../../../src/domain/policy/authorization-policy.ts'
 import { type Exposure, exposePrincipal, exposurePolicy } from '../../../src/domain/policy/exposure.ts'
-import { fence, readNodes } from '../../../src/domain/policy/fence.ts'
+import { readNodes } from '../../../src/domain/policy/fence.ts'
 import { type Grant, grantPolicy } from '../../../src/domain/policy/grant.ts'
 import { spiffeId } from '../../../src/domain/policy/identity.ts'
-import { type Given, privatePolicies, privatePolicy } from '../../../src/domain/policy/private.ts'
+import { followingPolicies } from '../../../src/domain/policy/policies.ts'
+import { privatePolicy } from '../../../src/domain/policy/private.ts'
 import { privateExpectations } from '../../../src/domain/policy/private-expectation.ts'
 import { isWithin } from '../../../src/domain/repository.ts'
 import { mountFilter } from '../../../src/domain/stack/mount-filter.ts'
@@ -13,14 +14,7 @@ import { NO_TENANTS, type Tenants } from '../../../src/domain/tenant/tenants.ts'
 import { at, grantFrom } from '../at.ts'
 import { rbacFilters } from './istio.ts'
 import { means } from './model.ts'
-import { policiesOf } from './policies.ts'
-
-const given = (grants: readonly Grant[], outside: Partial<Given> = {}): Given => ({
-  exposures: [],
-  external: [],
-  ...outside,
-  grants,
-})
+import { given, policiesOf } from './policies.ts'
 
 const shareFrom = (text: string) => {
   const [repository = '', namespace = ''] = text.split(' with ')
@@ -45,6 +39,10 @@ const SETS: readonly { tenants: string; shares: readonly string[]; grants: reado
   { tenants: 'a', shares: ['a/base with ci'], grants: ['a a', 'ci/pusher a/app exact read', 'ci/pusher team', 'ci x'] },
   { tenants: 'a', shares: [], grants: ['a a', 'a/dev a user:ada', 'ci/dev team user:bob', 'ci/other a/app user:eve'] },
   { tenants: 'a', shares: ['a/base with ci', 'a/base with web', 'a/app with web'], grants: ['a a', 'ci t', 'web w'] },
+  { tenants: 'a b', shares: [], grants: ['a a', 'b b', 'ci team'] },
+  { tenants: 'a b ci', shares: ['b/x with ci'], grants: ['a a', 'a a/app read', 'b b', 'ci ci'] },
+  { tenants: 'a b', shares: [], grants: ['a a', 'a team exact', 'b b', 'b a/base read'] },
+  { tenants: 'a b', shares: [], grants: ['a a/app', 'b b exact', 'ci b'] },
 ]
 
 const IDENTITIES = ['a/default', 'a/dev', 'b/default', 'b/pusher', 'ci/pusher', 'ci/default', 'ci/dev', 'ci/other']
@@ -93,8 +91,7 @@ describe('the policies decide as tenants mean', () => {
     const state = stateOf(tenants, shares)
     const grants = texts.map(grantFrom)
     const developed = { ...at, ...(grants.some(({ developer }) => developer) ? { developers: true as const } : {}) }
-    const policies = [...policiesOf(grants), ...privatePolicies(at, state, given(grants))]
-    const filters = rbacFilters(policies)
+    const filters = rbacFilters(policiesOf(grants, at, state))
     const wrong = requests
       .filter(
         (request) => decide(filters, request).allowed !== (means(grants, request) && opens(state, grants, request)),
@@ -108,20 +105,42 @@ describe('the policies decide as tenants mean', () => {
     expect(unmet).toEqual([])
   })
 
-  test('an ALLOW of somebody else changes nothing', () => {
-    const state = stateOf('a', [])
-    const grants = ['a a', 'ci team'].map(grantFrom)
-    const everything = {
-      apiVersion: 'security.istio.io/v1',
-      kind: 'AuthorizationPolicy',
-      metadata: { name: 'all', namespace: 'istio-system' },
-      spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: ['5000'] } }] }] },
-    }
-    const filters = rbacFilters([...policiesOf(grants), ...privatePolicies(at, state, given(grants)), everything])
-    const through = requests.filter((request) => decide(filters, request).allowed && !opens(state, grants, request))
-    expect(through).toEqual([])
-  })
+  test.each(SETS)(
+    'an ALLOW of somebody else opens nobody a tenant, and lets nobody write more: $tenants; $shares; $grants',
+    ({ tenants, shares, grants: texts }) => {
+      const state = stateOf(tenants, shares)
+      const grants = texts.map(grantFrom)
+      const everything = {
+        apiVersion: 'security.istio.io/v1',
+        kind: 'AuthorizationPolicy',
+        metadata: { name: 'all', namespace: 'istio-system' },
+        spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: ['5000', '5443'] } }] }] },
+      }
+      const filters = rbacFilters([...policiesOf(grants, at, state), everything])
+      const through = requests.filter((request) => decide(filters, request).allowed)
+      const known = new Set(['kube-registry-node', ...grants.map(({ namespace }) => namespace)])
+      const wrong = through.filter(
+        (request) =>
+          !opens(state, grants, request) ||
+          !known.has(/\/ns\/([^/]+)\//.exec(request.principal)?.[1] ?? '') ||
+          (!['GET', 'HEAD'].includes(request.method) && !writes(grants, request)),
+      )
+      expect(wrong.map(({ principal, method, port, path }) => `${principal} ${method} ${port} ${path}`)).toEqual([])
+    },
+  )
 })
+
+/** What a namespace may write, whichever of its accounts: its own fence tells no account from another. */
+const writes = (grants: readonly Grant[], request: Request): boolean =>
+  grants.some(
+    (grant) =>
+      request.principal.includes(`/ns/${grant.namespace}/`) &&
+      (grant.developer !== undefined) === (request.port !== at.port) &&
+      means([grant], {
+        ...request,
+        principal: spiffeId('cluster.local', grant.namespace, grant.serviceAccount ?? 'default'),
+      }),
+  )
 
 describe('what is exposed', () => {
   const gateway = exposePrincipal(at)
@@ -138,10 +157,9 @@ describe('what is exposed', () => {
   const state = stateOf('a', [])
   const filters = rbacFilters([
     readNodes(at),
-    fence(at, grants, exposures),
     ...grants.map((grant) => grantPolicy(at, grant)),
     ...exposures.map((one) => exposurePolicy(at, one)),
-    ...privatePolicies(at, state, given(grants, { exposures })),
+    ...followingPolicies(at, given(grants, { exposures }), state),
   ])
   const reads = (host: string, repository: string) =>
     decide(filters, {
@@ -193,7 +211,7 @@ test('without the policies, or without the filter, the expectations say so', () 
   expect(missed([...rbacFilters(policiesOf(grants)), patchOf(mountFilter(at))])).toEqual([
     "ci does not read what is a's",
   ])
-  expect(missed(rbacFilters([...policiesOf(grants), ...privatePolicies(at, state, given(grants))]))).toEqual(
+  expect(missed(rbacFilters(policiesOf(grants, at, state)))).toEqual(
     Array.from({ length: 3 }, () => 'nobody mounts blobs of a'),
   )
 })

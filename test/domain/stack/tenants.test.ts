@@ -13,8 +13,6 @@ const many = (count: number, isPrivate = true): Tenants => ({
   })),
 })
 
-const NOBODY = { grants: [], exposures: [], external: [] }
-
 type Policy = {
   readonly failurePolicy: string
   readonly matchConstraints: {
@@ -23,20 +21,19 @@ type Policy = {
   }
 }
 
-const objects = tenantObjects({ ...at, port: 5001 }, many(1), NOBODY, 'istio-mesh')
+const objects = tenantObjects({ ...at, port: 5001 }, many(1), 'istio-mesh')
 const named = (kind: string, what: string): KubeObject | undefined =>
   objects.find((object) => object.kind === kind && object.metadata.name === `regctl-${what}-kube-registry`)
 const policy = (what: string) => named('ValidatingAdmissionPolicy', what)?.spec as Policy
 const binding = (what: string) => named('ValidatingAdmissionPolicyBinding', what)?.spec
 
 test('without a private tenant nothing binds anybody', () => {
-  expect(tenantObjects(at, NO_TENANTS, NOBODY, 'istio-system')).toEqual([])
-  expect(tenantObjects(at, many(3, false), NOBODY, 'istio-system')).toEqual([])
+  expect(tenantObjects(at, NO_TENANTS, 'istio-system')).toEqual([])
+  expect(tenantObjects(at, many(3, false), 'istio-system')).toEqual([])
 })
 
-test('more tenants are more policies at the proxy, and more words in the one on images', () => {
-  const others = (count: number) =>
-    tenantObjects(at, many(count), NOBODY, 'istio-system').filter(({ kind }) => kind !== 'AuthorizationPolicy')
+test('more tenants are more words in the policies on images', () => {
+  const others = (count: number) => tenantObjects(at, many(count), 'istio-system')
   const different = others(200).filter((one, index) => JSON.stringify(one) !== JSON.stringify(others(1)[index]))
   expect(different.map(({ kind, metadata }) => `${kind} ${metadata.name}`)).toEqual([
     'ValidatingAdmissionPolicy regctl-images-kube-registry',
@@ -61,7 +58,7 @@ test('admission is told of private tenants, what they share, addresses and exemp
     addresses: ['10.0.0.1'],
     exempt: ['monitoring'],
   }
-  const all = tenantObjects(at, state, NOBODY, 'istio-system')
+  const all = tenantObjects(at, state, 'istio-system')
   const expression = (what: string, variable: string) => {
     const found = all.find(({ metadata }) => metadata.name === `regctl-${what}-kube-registry`)
     const spec = found?.spec as { variables: readonly { name: string; expression: string }[] } | undefined

@@ -1,5 +1,5 @@
 import type { Installation } from '../../domain/installation.ts'
-import type { Given } from '../../domain/policy/private.ts'
+import type { Given } from '../../domain/policy/given.ts'
 import type { Kube } from '../../ports.ts'
 import { readExposures } from '../expose/exposures.ts'
 import { readExternalGrants } from '../external/grants.ts'
