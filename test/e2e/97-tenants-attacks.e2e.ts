@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { apply, pod, podOf as podNamed, REGISTRY, remove } from './attacks/kit.ts'
+import { apply, namespace, pod, podOf as podNamed, REGISTRY, remove, SERVICE } from './attacks/kit.ts'
+import { inForce } from './attacks/mesh.ts'
 import { codesIn, request, type Wire, wire } from './attacks/raw.ts'
-import { type Client, clients, codes, getJson, manifest, push } from './clients.ts'
+import { type Client, clients, codes, getJson, manifest, push, uploadTo } from './clients.ts'
 import { eventually, kubectl, kubectlOk, regctl, regctlOk, slow } from './cluster.ts'
 import { images } from './images.ts'
 import { container, makers, said, withoutTenants } from './tenants/kit.ts'
@@ -10,12 +11,16 @@ import { mounts, pathSpellings } from './tenants/path-spellings.ts'
 const TENANT = 'e2e-walled'
 const GUEST = 'e2e-walled-guest'
 const STRANGER = 'e2e-walled-x'
+/** In the mesh, and granted nothing. */
+const NOBODY = 'e2e-walled-nobody'
 const APP = `localhost:5000/${TENANT}/app:1`
+const MESH_WIDE = ['authorizationpolicy', ['attack-allow-tenants'], '-n', 'istio-system'] as const
 const ACCEPT = 'Accept: application/vnd.oci.image.manifest.v1+json'
 
 const tenant: Client = { namespace: TENANT, name: 'builder' }
 const guest: Client = { namespace: GUEST, name: 'builder' }
 const stranger: Client = { namespace: STRANGER, name: 'builder' }
+const nobody: Client = { namespace: NOBODY, name: 'builder' }
 
 let digest: string
 let layer: string
@@ -24,13 +29,14 @@ let asStranger: Wire
 
 beforeAll(async () => {
   await withoutTenants(TENANT, GUEST, STRANGER)
+  await apply(namespace(NOBODY, true))
   await Promise.all([
     regctlOk(['tenant', 'add', TENANT, '--private', '--accept']),
     ...[GUEST, STRANGER].map((namespace) => regctlOk(['grant', namespace, namespace])),
   ])
   await Promise.all([
     regctlOk(['share', `${TENANT}/base`, '--with', GUEST]),
-    clients(...[tenant, guest, stranger].map(({ namespace, name }) => pod(namespace, name))),
+    clients(...[tenant, guest, stranger, nobody].map(({ namespace, name }) => pod(namespace, name))),
   ])
   const [pushed] = await Promise.all([
     push(tenant, `${TENANT}/app`, '1'),
@@ -56,7 +62,8 @@ afterAll(async () => {
   for (const one of [asGuest, asStranger]) await one?.[Symbol.asyncDispose]()
   await Promise.all([
     regctl(['tenant', 'remove', TENANT]),
-    remove('namespace', [TENANT, GUEST, STRANGER], '--wait=false'),
+    remove('namespace', [TENANT, GUEST, STRANGER, NOBODY], '--wait=false'),
+    remove(...MESH_WIDE),
   ])
 })
 
@@ -214,4 +221,50 @@ test("a pod among the node's processes, which could take its proxy's identity, i
   expect(answers[0]).toContain('hostPID')
   expect(answers[1]).toContain('hostNetwork')
   expect(answers[2]).toBeUndefined()
+})
+
+test('an ALLOW for everybody opens nobody a closed tenant, nor a closed tenant what is others’', async () => {
+  const policies = async () =>
+    (await kubectlOk(['get', 'authorizationpolicies', '-n', REGISTRY, '-o', 'name'])).split(/[/\s]/)
+  expect(await policies()).toContain(`writes-${TENANT}`)
+  await regctlOk(['unshare', `${TENANT}/base`, '--with', GUEST])
+  // Without a guest its bounds are the fence's and its own policy's.
+  expect(await policies()).not.toContain(`writes-${TENANT}`)
+  const [name] = MESH_WIDE[1]
+  await apply({
+    apiVersion: 'security.istio.io/v1',
+    kind: 'AuthorizationPolicy',
+    metadata: { name, namespace: 'istio-system' },
+    spec: { action: 'ALLOW', rules: [{}] },
+  })
+  await inForce(`ns[istio-system]-policy[${name}]`)
+  const of = (base?: string) => ({
+    manifest: manifest(`${TENANT}/app`, '1', base),
+    upload: uploadTo(`${TENANT}/app`, base),
+    tag: { ...manifest(`${TENANT}/app`, '2', base), method: 'PUT' },
+    delete: { ...manifest(`${TENANT}/app`, digest, base), method: 'DELETE' },
+  })
+  const nothing = { manifest: 403, upload: 403, tag: 403, delete: 403 }
+  const [byStranger, byGuest, byNobody, byTenant] = await Promise.all([
+    codes(stranger, of()),
+    codes(guest, of()),
+    codes(nobody, { ...of(SERVICE), ping: { url: `${SERVICE}/v2/` }, other: manifest(`${GUEST}/app`, '1', SERVICE) }),
+    codes(tenant, {
+      own: uploadTo(`${TENANT}/app`),
+      delete: of().delete,
+      read: manifest(`${GUEST}/app`, '1'),
+      other: uploadTo(`${GUEST}/app`),
+      free: uploadTo('e2e-walled-free'),
+      alike: uploadTo(`${TENANT}x/app`),
+    }),
+  ])
+  expect([byStranger, byGuest]).toEqual([nothing, nothing])
+  expect(byNobody).toEqual({ ...nothing, ping: 403, other: 403 })
+  expect(byTenant).toEqual({ own: 202, delete: 403, read: 200, other: 403, free: 403, alike: 403 })
+  // A guest, and the tenant's own fence is there again before it comes in.
+  await regctlOk(['share', `${TENANT}/base`, '--with', GUEST])
+  expect(await policies()).toContain(`writes-${TENANT}`)
+  const base = { read: manifest(`${TENANT}/base`, '1'), write: uploadTo(`${TENANT}/base`) }
+  expect(await codes(guest, base)).toEqual({ read: 200, write: 403 })
+  expect((await codes(tenant, { other: uploadTo(`${GUEST}/app`) })).other).toBe(403)
 })
