@@ -20,18 +20,23 @@ export async function seconds(run: () => Promise<unknown>): Promise<number> {
   return Number(process.hrtime.bigint() - started) / 1e9
 }
 
-/** Rounds interleaved A B C A B C, so that a slow spell of the machine hits all alike; the first round warms up. */
+/**
+ * Each of the others between two runs of the base, which it is compared with: a slow spell of the machine hits both alike.
+ * The first round warms up.
+ */
 export async function compare(
   rounds: number,
   base: { readonly name: string; readonly run: () => Promise<unknown> },
   others: readonly { readonly name: string; readonly run: () => Promise<unknown> }[],
 ): Promise<readonly Series[]> {
   const ratios = others.map((): number[] => [])
+  let before = await seconds(base.run)
   for (let round = 0; round <= rounds; round++) {
-    const reference = await seconds(base.run)
     for (const [index, other] of others.entries()) {
-      const ratio = (await seconds(other.run)) / reference
-      if (round > 0) ratios[index]?.push(ratio)
+      const taken = await seconds(other.run)
+      const after = await seconds(base.run)
+      if (round > 0) ratios[index]?.push(taken / ((before + after) / 2))
+      before = after
     }
   }
   return others.map((other, index) => ({ name: other.name, base: base.name, ratios: ratios[index] ?? [] }))
