@@ -5,7 +5,7 @@ import { grantFrom } from '../at.ts'
 import { developerSets, grantSets } from './grant-sets.ts'
 import { rbacFilters } from './istio.ts'
 import { means } from './model.ts'
-import { policiesOf } from './policies.ts'
+import { everything, policiesOf } from './policies.ts'
 
 const IDENTITIES = [
   ['ci', 'pusher'],
@@ -86,12 +86,6 @@ describe('the policies decide as the grants mean', () => {
 test('the fence holds against a mesh-wide ALLOW of somebody else', () => {
   const texts = ['ci/pusher team/app exact', 'web other', 'web team read', 'ci2/dev other user:ada']
   const grants = texts.map(grantFrom)
-  const everything = {
-    apiVersion: 'security.istio.io/v1',
-    kind: 'AuthorizationPolicy',
-    metadata: { name: 'all', namespace: 'istio-system' },
-    spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: ['5000', '5443'] } }] }] },
-  }
   const filters = rbacFilters([...policiesOf(grants), everything])
   const isRead = (method: string) => method === 'GET' || method === 'HEAD'
   const beyond = requests.filter((request) => decide(filters, request).allowed && !means(grants, request))

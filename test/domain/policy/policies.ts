@@ -19,3 +19,11 @@ export const policiesOf = (grants: readonly Grant[], at = plain, tenants = NO_TE
   ...grants.map((grant) => grantPolicy(at, grant)),
   ...followingPolicies(at, given(grants), tenants),
 ]
+
+/** An ALLOW for everybody, mesh-wide, by somebody else. */
+export const everything: KubeObject = {
+  apiVersion: 'security.istio.io/v1',
+  kind: 'AuthorizationPolicy',
+  metadata: { name: 'all', namespace: 'istio-system' },
+  spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: ['5000', '5443'] } }] }] },
+}

@@ -14,7 +14,7 @@ import { NO_TENANTS, type Tenants } from '../../../src/domain/tenant/tenants.ts'
 import { at, grantFrom } from '../at.ts'
 import { rbacFilters } from './istio.ts'
 import { means } from './model.ts'
-import { given, policiesOf } from './policies.ts'
+import { everything, given, policiesOf } from './policies.ts'
 
 const shareFrom = (text: string) => {
   const [repository = '', namespace = ''] = text.split(' with ')
@@ -110,12 +110,6 @@ describe('the policies decide as tenants mean', () => {
     ({ tenants, shares, grants: texts }) => {
       const state = stateOf(tenants, shares)
       const grants = texts.map(grantFrom)
-      const everything = {
-        apiVersion: 'security.istio.io/v1',
-        kind: 'AuthorizationPolicy',
-        metadata: { name: 'all', namespace: 'istio-system' },
-        spec: { action: 'ALLOW', rules: [{ to: [{ operation: { ports: ['5000', '5443'] } }] }] },
-      }
       const filters = rbacFilters([...policiesOf(grants, at, state), everything])
       const through = requests.filter((request) => decide(filters, request).allowed)
       const known = new Set(['kube-registry-node', ...grants.map(({ namespace }) => namespace)])
