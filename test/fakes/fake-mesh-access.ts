@@ -42,7 +42,7 @@ export class FakeWayIn implements Mesh {
   registry: 'well' | 'away' = 'well'
   readonly #place = new WeakMap<object, string>()
 
-  async dial(address: string): Promise<Duplex> {
+  async dial(address: string, _signal?: AbortSignal): Promise<Duplex> {
     await turn()
     this.dialled.push(address)
     if (this.dead.has(address)) throw clusterError('GATEWAY_UNREACHABLE', `cannot reach ${address}: ECONNREFUSED`)
@@ -65,8 +65,13 @@ export class FakeWayIn implements Mesh {
     return { ...pem, principal: this.principal, notBefore: 0, notAfter: this.life }
   }
 
-  async secure(to: Duplex | string, _target: unknown, identity: Issued | object): Promise<Duplex> {
-    const connection = typeof to === 'string' ? await this.dial(to) : to
+  async secure(
+    to: Duplex | string,
+    _target: unknown,
+    identity: Issued | object,
+    signal?: AbortSignal,
+  ): Promise<Duplex> {
+    const connection = typeof to === 'string' ? await this.dial(to, signal) : to
     await turn()
     this.#passOn(connection)
     if (this.registry === 'away') throw clusterError('HANDSHAKE_FAILED', 'no TLS with "registry"')

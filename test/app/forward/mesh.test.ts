@@ -27,7 +27,7 @@ test('a mode that was found stays, whatever is lost later', async () => {
   const { way } = await planForward(ports, input({ lifetimeSeconds: 60 }))
   const options = { port: 0, addresses: [], optional: [], names: unused as never, report: unused as never }
   const { close } = await way.serve(options, (one) => news.push(one))
-  closing.push(close)
+  closing(close)
   while (!news.some(({ ready }) => ready)) await turn()
   machine.accounts.token = () => Promise.reject(preconditionError('FORBIDDEN', 'not allowed to create a token'))
   machine.mesh.registry = 'away'

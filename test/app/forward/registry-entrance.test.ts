@@ -52,7 +52,10 @@ test('an address that a firewall swallows holds nobody up', async () => {
   const { dial } = machine.mesh
   machine.mesh.dial = (address: string, limit = signal): Promise<Duplex> =>
     address === ONE
-      ? new Promise((_resolve, reject) => limit.addEventListener('abort', () => reject(limit.reason), { once: true }))
+      ? new Promise((_resolve, reject) => {
+          if (limit.aborted) reject(limit.reason)
+          limit.addEventListener('abort', () => reject(limit.reason), { once: true })
+        })
       : dial.call(machine.mesh, address)
   const before = machine.clock.now()
   const { transport, detail } = await reached(machine)

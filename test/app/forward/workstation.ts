@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
-import { afterEach } from 'vitest'
+import { onTestFinished } from 'vitest'
 import { containers } from '../../../src/adapters/forward/containers.ts'
 import { knownMesh } from '../../../src/app/forward/mesh.ts'
 import type { ForwardInput } from '../../../src/app/forward/way.ts'
@@ -9,11 +9,8 @@ import type { FakeCluster } from '../../fakes/cluster.ts'
 import { FakeAccounts, FakeWayIn } from '../../fakes/fake-mesh-access.ts'
 import { SharedClock } from '../../fakes/shared-clock.ts'
 
-/** What is to be closed after a test, the last one first. */
-export const closing: (() => unknown)[] = []
-afterEach(async () => {
-  for (const close of closing.splice(0).reverse()) await close()
-})
+/** Closes after the test, the last one first. A hook here would be the first file's alone: modules are loaded once for all. */
+export const closing = (close: () => unknown): void => onTestFinished(async () => void (await close()))
 
 export const unused = () => Promise.reject(new Error('not scripted'))
 
@@ -50,7 +47,7 @@ export async function opened({ ports }: ReturnType<typeof workstation>, more: Pa
   const news: TransportNews[] = []
   const { open } = await knownMesh(ports, input({ mode: 'mesh', ...more }))
   const { transport } = open((one) => news.push(one))
-  closing.push(() => transport.close())
+  closing(() => transport.close())
   const told = async (that: (one: TransportNews) => boolean) => {
     for (let turns = 0; turns < 5_000; turns++) {
       const found = news.find(that)
