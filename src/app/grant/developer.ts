@@ -47,7 +47,7 @@ export async function grantDeveloper(
   const held = before.some((other) => grantKey(other) === grantKey(wanted))
   if (!held) await checkTenant(kube, at, wanted)
   const trustDomain = trustDomainOf(template)
-  const undo = undoing(ports, at, wanted, namespace, held)
+  const undo = undoing(ports, at, wanted, held)
   const settled = async () => {
     // Of grants at the same time each sees the other by now, or is seen.
     const now = await grantPolicies(kube, at)
@@ -63,7 +63,7 @@ export async function grantDeveloper(
     return settled().catch(undo)
   })
   if (!isFirst) {
-    await takeBack(ports, at, wanted, namespace)
+    await takeBack(ports, at, wanted)
     return grantDeveloper(ports, registryNamespace, asked, options)
   }
   const changed = await report.step(`Let ${wanted.developer} be ${wanted.serviceAccount}`, () =>

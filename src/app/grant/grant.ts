@@ -50,7 +50,7 @@ export async function grant(
     ...(settings.revision === undefined ? {} : { revision: settings.revision }),
   })
   const trustDomain = await meshTrustDomain(ports, at, settings.revision)
-  const undo = undoing(ports, at, wanted, namespace, held)
+  const undo = undoing(ports, at, wanted, held)
   await report.step('Apply the policies', async () => {
     // First of all, so that whoever may not grant changes nothing.
     await kube.apply(grantPolicy(at, wanted, ownerOf(namespace)), { force: true })

@@ -118,22 +118,17 @@ const policyRef = (at: Installation, grant: Grant): ObjectRef => ({
 })
 
 /** Undoes a grant that was just made. */
-export const takeBack = (ports: Ports, at: Installation, grant: Grant, namespace: KubeObject): Promise<void> =>
-  takeAllBack(ports, at, [{ grant, namespace }])
+export const takeBack = (ports: Ports, at: Installation, grant: Grant): Promise<void> => takeAllBack(ports, at, [grant])
 
 /** Takes grants out of the cluster, with what they left in their namespaces; nothing is proven. */
-export async function takeAllBack(
-  ports: Ports,
-  at: Installation,
-  taken: readonly { readonly grant: Grant; readonly namespace: KubeObject }[],
-): Promise<void> {
+export async function takeAllBack(ports: Ports, at: Installation, taken: readonly Grant[]): Promise<void> {
   const { kube } = ports
-  await together(taken, ({ grant }) => kube.remove(policyRef(at, grant)))
+  await together(taken, (grant) => kube.remove(policyRef(at, grant)))
   await settlePolicies(kube, at)
   const left = await readGrants(kube, at)
-  for (const { grant } of taken) if (isDeveloper(grant)) await tidyAccounts(kube, at, grant.namespace)
-  const builders = taken.filter(({ grant }) => !isDeveloper(grant))
-  const found = await together(builders, ({ namespace }) => kube.get(namespaceRef(namespace.metadata.name)))
+  for (const grant of taken) if (isDeveloper(grant)) await tidyAccounts(kube, at, grant.namespace)
+  const builders = taken.filter((grant) => !isDeveloper(grant))
+  const found = await together(builders, ({ namespace }) => kube.get(namespaceRef(namespace)))
   await tidyBuilders(
     ports,
     at,

@@ -11,7 +11,6 @@ import {
 import type { Ports } from '../../ports.ts'
 import { requireInstalled } from '../cluster/installed.ts'
 import { meshTrustDomain } from '../cluster/mesh.ts'
-import { namespaceRef } from '../grant/grants.ts'
 import { takeAllBack } from '../grant/revoke.ts'
 import { settleTenants } from '../policies/settle.ts'
 import { proveTenants } from './prove.ts'
@@ -42,7 +41,7 @@ export async function removeTenants(
   )
   await report.step('Remove the policies', async () => {
     // First, because a run that ended between the two must find the grant on record.
-    if (grants.length > 0) await takeAllBack(ports, at, await Promise.all(grants.map((grant) => placed(ports, grant))))
+    if (grants.length > 0) await takeAllBack(ports, at, grants)
     await changeTenants(kube, at, (now) =>
       namespaces.some((name) => findTenant(now, name) !== undefined)
         ? namespaces.reduce((left, name) => withoutTenant(left, name), now)
@@ -69,10 +68,4 @@ export async function removeTenants(
     shares: state.shares.filter(({ repository }) => namespaces.includes(tenantOf(repository))),
     provenIn,
   }
-}
-
-async function placed({ kube }: Ports, grant: Grant) {
-  const found = await kube.get(namespaceRef(grant.namespace))
-  const gone = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: grant.namespace } }
-  return { grant, namespace: found ?? gone }
 }

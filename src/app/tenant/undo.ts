@@ -26,11 +26,7 @@ export function takeTenantsBack(
           return was === undefined ? withoutTenant(state, name) : withTenant(state, was)
         }, now),
       )
-      const taken = places.flatMap((namespace) => {
-        const grant = grants.find((one) => one.namespace === namespace.metadata.name)
-        return grant === undefined ? [] : [{ grant, namespace }]
-      })
-      if (taken.length > 0) await takeAllBack(ports, at, taken)
+      if (grants.length > 0) await takeAllBack(ports, at, grants)
       await settleTenants(ports.kube, at)
     } catch {
       ports.report.warn(`What was done could not be taken back: regctl tenant remove ${names.join(' ')}`)

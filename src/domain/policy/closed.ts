@@ -1,5 +1,5 @@
-import { privateOnes, type Tenants, tenantOf } from '../tenant/tenants.ts'
-import { type Grant, isDeveloper } from './grant.ts'
+import { privateOnes, type Tenants, tenantGrant, tenantOf } from '../tenant/tenants.ts'
+import { type Grant, grantKey, isDeveloper } from './grant.ts'
 
 /**
  * Private tenants that have their own repositories, nothing else, and nobody else in them: no share, no grant, no developer
@@ -17,13 +17,11 @@ export function closedTenants(tenants: Tenants, grants: readonly Grant[]): reado
       return (
         !shared.has(name) &&
         all.every((grant) => grant.namespace === name && tenantOf(grant.repository) === name && !isDeveloper(grant)) &&
-        all.some((grant) => grant.repository === name && grant.serviceAccount === undefined && isWhole(grant))
+        all.some((grant) => grantKey(grant) === grantKey(tenantGrant(name, null)))
       )
     })
     .sort()
 }
-
-const isWhole = ({ exact, readOnly }: Grant): boolean => !exact && !readOnly
 
 /** All that is below the closed tenants' names. */
 export const closedPaths = (closed: readonly string[]): readonly string[] => closed.map((name) => `/v2/${name}/*`)

@@ -1,8 +1,7 @@
 import { developerPort, type Installation, localHosts, NODE_PROXY, nodeNamespace } from '../installation.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
-import { NO_TENANTS, type Tenants } from '../tenant/tenants.ts'
 import { authorizationPolicy, type Operation, type Rule, type Spec } from './authorization-policy.ts'
-import { closedPaths, closedTenants } from './closed.ts'
+import { closedPaths } from './closed.ts'
 import { type Exposure, exposureRules, principalsIn } from './exposure.ts'
 import type { Given } from './given.ts'
 import { GRANT_LABEL, type Grant, grantPort, isDeveloper, LISTINGS, READ, WRITE, writePaths } from './grant.ts'
@@ -43,7 +42,8 @@ export function readNodes(at: Installation): KubeObject {
   })
 }
 
-const principalsOf = (grants: readonly Grant[]): readonly string[] => [...new Set(grants.map(principalOf))].sort()
+export const principalsOf = (grants: readonly Grant[]): readonly string[] =>
+  [...new Set(grants.map(principalOf))].sort()
 
 /** Who is no stranger at the builders' port. */
 const knownTo = (at: Installation, grants: readonly Grant[], exposures: readonly Exposure[]): readonly string[] => {
@@ -61,9 +61,9 @@ const knownTo = (at: Installation, grants: readonly Grant[], exposures: readonly
 export function fence(
   at: Installation,
   { grants, exposures = [], external = [] }: Pick<Given, 'grants'> & Partial<Given>,
-  tenants: Tenants = NO_TENANTS,
+  /** Tenants that are closed. */
+  closed: readonly string[] = [],
 ): KubeObject {
-  const closed = closedTenants(tenants, grants)
   const [ports, theirs] = [[String(at.port)], [String(developerPort(at))]]
   const developers = principalsOf(grants.filter(isDeveloper))
   const nodes = [{ source: { principals: [nodePrincipal(at)] } }]

@@ -21,11 +21,11 @@ export function followingPolicies(
 ): readonly KubeObject[] {
   const { grants } = given
   const names = [...new Set(grants.map(({ namespace }) => namespace))]
-  const closed = new Set(closedTenants(tenants, grants))
+  const closed = closedTenants(tenants, grants)
   return [
-    ...names.filter((name) => !closed.has(name)).map((name) => namespaceFence(at, name, grants, owners.get(name))),
+    ...names.filter((name) => !closed.includes(name)).map((name) => namespaceFence(at, name, grants, owners.get(name))),
     ...privatePolicies(at, tenants, given),
-    fence(at, given, tenants),
+    fence(at, given, closed),
     ...names.flatMap((name) => namespaceReads(at, name, grants, owners.get(name)) ?? []),
   ]
 }

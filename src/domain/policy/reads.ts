@@ -1,8 +1,8 @@
 import type { Installation } from '../installation.ts'
 import type { KubeObject, OwnerReference } from '../kube-object.ts'
 import { authorizationPolicy, type Rule } from './authorization-policy.ts'
+import { principalsOf } from './fence.ts'
 import { GRANT_LABEL, type Grant, grantPort, isDeveloper, LISTINGS, READ } from './grant.ts'
-import { principalOf } from './identity.ts'
 
 /** Envoy goes by name: after the grants and the nodes, whose rules decide most requests and cost less. */
 export const readsName = (namespace: string): string => `reads-${namespace}`
@@ -21,10 +21,9 @@ export function namespaceReads(
   const everything = (some: readonly Grant[]): readonly Rule[] => {
     const [first] = some
     if (first === undefined) return []
-    const principals = [...new Set(some.map(principalOf))].sort()
     const ports = [String(grantPort(at, first))]
     const operation = { ports, methods: READ, paths: ['/v2/', '/v2/*'], notPaths: LISTINGS }
-    return [{ from: [{ source: { principals } }], to: [{ operation }] }]
+    return [{ from: [{ source: { principals: principalsOf(some) } }], to: [{ operation }] }]
   }
   const rules = [
     ...everything(writers.filter((grant) => !isDeveloper(grant))),
