@@ -59,14 +59,19 @@ exit "$code"`
 
 const STDERR_KEPT = 4_000
 
-/** Starts a program that lives no longer than this process; `take` gets its stdout in pieces. */
-export function supervise(argv: readonly string[], take: (text: string) => void): Supervised {
+/** Starts a program that lives no longer than this process; `take` gets its stdout in pieces, `env` adds to the environment. */
+export function supervise(
+  argv: readonly string[],
+  take: (text: string) => void,
+  env: Readonly<Record<string, string>> = {},
+): Supervised {
   const [file, args] =
     process.platform === 'win32' ? [argv[0] ?? '', argv.slice(1)] : ['sh', ['-c', GUARD, 'sh', ...argv]]
   const child = execa(file, args, {
     reject: false,
     stdin: 'pipe',
     buffer: false,
+    env,
     // A Ctrl-C in the terminal is ours to answer: connections end in order, then the program.
     detached: process.platform !== 'win32',
   })

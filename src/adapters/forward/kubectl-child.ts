@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import net, { type NetConnectOpts, type Socket } from 'node:net'
 import type { V1Pod } from '@kubernetes/client-node'
 import { type Supervised, supervise } from '../exec.ts'
-import { forwardedPort, type KubectlTarget, kubectlTrouble, portForwardArgs } from '../kubectl.ts'
+import { forwardedPort, type KubectlTarget, kubectlTrouble, portForwardArgs, portForwardEnv } from '../kubectl.ts'
 import { Gathering } from './gathering.ts'
 import { ownAddress } from './own-address.ts'
 import { StallWatch } from './stall-watch.ts'
@@ -40,13 +40,14 @@ export class KubectlChild {
     })
     const args = portForwardArgs(target, pod.metadata?.name ?? '', port, this.#address)
     let said = ''
-    this.#process = supervise([kubectl, ...args], (text) => {
+    const take = (text: string): void => {
       // It says a line about every connection; only the first one counts.
       if (this.#port !== 0) return
       said += text
       this.#port = forwardedPort(said) ?? 0
       if (this.#port !== 0) this.#listens()
-    })
+    }
+    this.#process = supervise([kubectl, ...args], take, portForwardEnv(process.env))
     this.ended = this.#process.ended.then(({ stderr }) => {
       this.#alive = false
       this.#watch.stop()
