@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 
 /** Every process of the lab lives below this cgroup: that is how `down` finds all of them, and nobody else's. */
@@ -23,7 +24,25 @@ export const nodeGroup = (node: string): string => `/${tree}/${node}`
 export async function createGroups(nodes: readonly string[]): Promise<void> {
   await mkdir(processGroup, { recursive: true })
   for (const hierarchy of hierarchies) {
-    for (const node of nodes) await mkdir(join(hierarchy, nodeGroup(node)), { recursive: true })
+    for (const node of nodes) {
+      await mkdir(join(hierarchy, nodeGroup(node)), { recursive: true })
+      await weigh(join(hierarchy, nodeGroup(node)), 1)
+    }
+    await weigh(join(hierarchy, tree), nodes.length)
+  }
+}
+
+/**
+ * A node's pods weigh as much as all processors of a machine, which they have to themselves elsewhere. By default all pods of all nodes
+ * together weigh as much as one process beside them: a client, or the API server.
+ */
+async function weigh(group: string, machines: number): Promise<void> {
+  const processors = machines * availableParallelism()
+  for (const [file, ofOne, most] of [
+    ['cpu.shares', 1024, 262_144],
+    ['cpu.weight', 100, 10_000],
+  ] as const) {
+    if (existsSync(join(group, file))) await writeFile(join(group, file), String(Math.min(processors * ofOne, most)))
   }
 }
 
