@@ -46,6 +46,13 @@ test('a supervised program: what it says, how it ends, and that it can be ended'
   expect(isAlive(pid)).toBe(false)
 })
 
+test('a supervised program has our environment, and what is added to it', async () => {
+  let said = ''
+  const script = 'console.log(process.env.PATH === undefined, process.env.REGCTL_X)'
+  await supervise(node(script), (text) => (said += text), { REGCTL_X: '7' }).ended
+  expect(said).toBe('false 7\n')
+})
+
 test('a supervised program does not outlive a process that is killed', async () => {
   const script = `import { supervise } from ${JSON.stringify(join(import.meta.dirname, '../../src/adapters/exec.ts'))}
 supervise([process.execPath, '-e', 'console.log(process.pid); setInterval(() => {}, 1000)'], (text) => process.stdout.write(text))`

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { forwardedPort, kubectlTrouble, portForwardArgs } from '../../../src/adapters/kubectl.ts'
+import { forwardedPort, kubectlTrouble, portForwardArgs, portForwardEnv } from '../../../src/adapters/kubectl.ts'
 import { failuresAfter, pauseAfter, slept } from '../../../src/domain/forward/backoff.ts'
 import { holderFromLsof, holderText, listeningSockets } from '../../../src/domain/forward/port-holder.ts'
 import { readyPod, whyNotReady } from '../../../src/domain/ready-pods.ts'
@@ -37,6 +37,12 @@ test('kubectl: arguments, the port it took, why it ended', () => {
   expect(kubectlTrouble(stderr)).toBe('lost connection to pod')
   expect(kubectlTrouble('E1124 03:51:09.123456   25382 memcache.go:265] dial tcp: refused\n')).toBe('dial tcp: refused')
   expect(kubectlTrouble('')).toBe('it said nothing')
+})
+
+test('kubectl: its runtime is set, where the user has not', () => {
+  expect(portForwardEnv({ PATH: '/bin' })).toEqual({ GOMAXPROCS: '1', GOGC: '200' })
+  expect(portForwardEnv({ GOMAXPROCS: '8' })).toEqual({ GOMAXPROCS: '8', GOGC: '200' })
+  expect(portForwardEnv({ GOGC: 'off' })).toEqual({ GOMAXPROCS: '1', GOGC: 'off' })
 })
 
 const TABLE = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
