@@ -24,25 +24,22 @@ export const nodeGroup = (node: string): string => `/${tree}/${node}`
 export async function createGroups(nodes: readonly string[]): Promise<void> {
   await mkdir(processGroup, { recursive: true })
   for (const hierarchy of hierarchies) {
-    for (const node of nodes) {
-      await mkdir(join(hierarchy, nodeGroup(node)), { recursive: true })
-      await weigh(join(hierarchy, nodeGroup(node)), 1)
-    }
-    await weigh(join(hierarchy, tree), nodes.length)
+    for (const node of nodes) await mkdir(join(hierarchy, nodeGroup(node)), { recursive: true })
+    for (const group of [tree, ...nodes.map(nodeGroup)]) await weigh(join(hierarchy, group))
   }
 }
 
 /**
- * A node's pods weigh as much as all processors of a machine, which they have to themselves elsewhere. By default all pods of all nodes
- * together weigh as much as one process beside them: a client, or the API server.
+ * Pods weigh as much as all processors of a machine, which they have to themselves elsewhere: on each processor as much as one
+ * process beside them. By default they have that weight on all processors together, and wait for a client or the API server.
  */
-async function weigh(group: string, machines: number): Promise<void> {
-  const processors = machines * availableParallelism()
+async function weigh(group: string): Promise<void> {
   for (const [file, ofOne, most] of [
     ['cpu.shares', 1024, 262_144],
     ['cpu.weight', 100, 10_000],
   ] as const) {
-    if (existsSync(join(group, file))) await writeFile(join(group, file), String(Math.min(processors * ofOne, most)))
+    const weight = Math.min(availableParallelism() * ofOne, most)
+    if (existsSync(join(group, file))) await writeFile(join(group, file), String(weight))
   }
 }
 
