@@ -22,7 +22,7 @@ export function portForwardArgs(target: KubectlTarget, pod: string, port: number
 
 /**
  * For kubectl's Go runtime, where the user has not set it. Its goroutines hand each frame on to one another: on one thread that
- * takes a fifth less processor time, and one thread carries 300 MiB/s. Its heap is so small that it collects all the time.
+ * takes a fifth less processor time, enough for some 300 MiB/s. Its heap is so small that it collects all the time.
  */
 export const portForwardEnv = (
   env: Readonly<Record<string, string | undefined>>,
