@@ -1,13 +1,8 @@
 import type { Json } from '../../domain/forward/envoy.ts'
 import type { Issued, MeshTarget } from '../../domain/forward/identity.ts'
-import {
-  ADMIN_SOCKET,
-  BOOTSTRAP_FILE,
-  clusterFile,
-  type LocalProxy,
-  localProxyBootstrap,
-  REPORT_SOCKET,
-} from '../../domain/forward/local-proxy.ts'
+import { type LocalProxy, localProxyBootstrap } from '../../domain/forward/local-proxy.ts'
+import { clusterFile } from '../../domain/forward/local-proxy-clusters.ts'
+import { ADMIN_SOCKET, BOOTSTRAP_FILE, REPORT_SOCKET } from '../../domain/forward/local-proxy-files.ts'
 import { NO_SECRETS, secretFiles } from '../../domain/forward/local-proxy-secrets.ts'
 import type { Place } from '../../domain/forward/place.ts'
 import type { Containers, MountedDirectory } from '../../ports/forward.ts'

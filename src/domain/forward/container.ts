@@ -1,4 +1,4 @@
-import { BOOTSTRAP_FILE, PROXY_CONFIG, PROXY_STATE } from './local-proxy.ts'
+import { BOOTSTRAP_FILE, PROXY_CONFIG, PROXY_STATE } from './local-proxy-files.ts'
 
 export type EngineName = 'docker' | 'podman'
 

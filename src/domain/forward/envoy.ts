@@ -11,6 +11,11 @@ export const pipe = (path: string, mode?: number): Json => ({
   pipe: { path, ...(mode === undefined ? {} : { mode }) },
 })
 
+export const assignment = (cluster: string, address: Json): Json => ({
+  cluster_name: cluster,
+  endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
+})
+
 type Tls = { readonly sni: string; readonly principal: string; readonly identity: Json; readonly roots: Json }
 
 /** Istio's mTLS to a peer of that SPIFFE ID and no other. */

@@ -1,5 +1,6 @@
 import { type Json, type } from './envoy.ts'
 import { REPORT_PATH } from './forward-report.ts'
+import { REGISTRY, REGISTRY_WRITES } from './local-proxy-clusters.ts'
 
 /** Hosts and origins that are this forward. */
 export type Names = { readonly hosts: readonly string[]; readonly origins: readonly string[] }
@@ -69,8 +70,8 @@ const retries = (reasons: string): Json => ({
   retry_back_off: { base_interval: '0.1s', max_interval: '1s' },
 })
 
-const toRegistry = (reasons: string): Json => ({
-  cluster: 'registry',
+const to = (cluster: string, reasons: string): Json => ({
+  cluster,
   timeout: '0s',
   retry_policy: retries(reasons),
 })
@@ -95,10 +96,10 @@ function registryHost({ hosts, origins }: Names): Json {
       },
       {
         match: { prefix: '/', headers: [isMethod('GET', 'HEAD')] },
-        route: toRegistry('connect-failure,refused-stream,reset'),
+        route: to(REGISTRY, 'connect-failure,refused-stream,reset'),
       },
       // What was not sent may be sent again, whatever it is.
-      { match: { prefix: '/' }, route: toRegistry('connect-failure') },
+      { match: { prefix: '/' }, route: to(REGISTRY_WRITES, 'connect-failure') },
     ],
   }
 }

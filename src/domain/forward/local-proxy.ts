@@ -1,19 +1,7 @@
-import { type Json, pipe, socketAddress, tlsSocket, type } from './envoy.ts'
-import type { MeshTarget } from './identity.ts'
+import { assignment, type Json, pipe, socketAddress, type } from './envoy.ts'
+import { BUFFER, MOST, wireListener } from './local-proxy-clusters.ts'
+import { ADMIN_SOCKET, CLUSTER_FILE, PROXY_CONFIG, PROXY_STATE, REPORT_SOCKET, watched } from './local-proxy-files.ts'
 import { connectionManager, type Names } from './local-proxy-http.ts'
-
-/** Where the container finds what regctl writes, which it cannot change. */
-export const PROXY_CONFIG = '/etc/regctl'
-/** Where it makes its own socket. */
-export const PROXY_STATE = '/run/regctl'
-export const BOOTSTRAP_FILE = 'envoy.json'
-export const REPORT_SOCKET = 'report.sock'
-export const ADMIN_SOCKET = 'admin.sock'
-
-/** Of connections, and of requests that wait. */
-const MOST = 10_000
-/** Of a connection on either side: what a client that takes nothing costs. More made no transfer faster. */
-const BUFFER = 256 * 1024
 
 export type LocalProxy = {
   readonly port: number
@@ -41,16 +29,25 @@ export function localProxyBootstrap({ port, addresses, names }: LocalProxy): Jso
         },
       ],
     },
+    bootstrap_extensions: [
+      {
+        name: 'envoy.bootstrap.internal_listener',
+        typed_config: type('envoy.extensions.bootstrap.internal_listener.v3.InternalListener'),
+      },
+    ],
     dynamic_resources: { cds_config: watched(CLUSTER_FILE) },
     static_resources: {
-      listeners: addresses.map((host) => ({
-        name: `localhost_${host}`,
-        address: socketAddress(host, port),
-        // Two processes must not have one port.
-        enable_reuse_port: false,
-        per_connection_buffer_limit_bytes: BUFFER,
-        filter_chains: [{ filters: [connectionManager(names)] }],
-      })),
+      listeners: [
+        ...addresses.map((host) => ({
+          name: `localhost_${host}`,
+          address: socketAddress(host, port),
+          // Two processes must not have one port.
+          enable_reuse_port: false,
+          per_connection_buffer_limit_bytes: BUFFER,
+          filter_chains: [{ filters: [connectionManager(names)] }],
+        })),
+        wireListener,
+      ],
       clusters: [
         {
           name: 'regctl',
@@ -60,53 +57,4 @@ export function localProxyBootstrap({ port, addresses, names }: LocalProxy): Jso
       ],
     },
   }
-}
-
-const CLUSTER_FILE = 'clusters.json'
-
-const watched = (file: string): Json => ({
-  resource_api_version: 'V3',
-  path_config_source: { path: `${PROXY_CONFIG}/${file}`, watched_directory: { path: PROXY_CONFIG } },
-  // A file that says nothing yet must not keep the port closed.
-  initial_fetch_timeout: '1s',
-})
-
-const assignment = (name: string, address: Json): Json => ({
-  cluster_name: name,
-  endpoints: [{ lb_endpoints: [{ endpoint: { address } }] }],
-})
-
-/** A file of its own, because the gateway may move. Nothing but Istio's mTLS to the registry's proxy. */
-export function clusterFile({ host, port, sni, principal }: MeshTarget): Readonly<Record<string, Json>> {
-  const limits = { max_connections: MOST, max_pending_requests: MOST, max_requests: MOST, max_retries: MOST }
-  const http = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
-  const cluster = {
-    ...type('envoy.config.cluster.v3.Cluster'),
-    name: 'registry',
-    type: 'STRICT_DNS',
-    connect_timeout: '5s',
-    per_connection_buffer_limit_bytes: BUFFER,
-    // Requests that wait for a registry that is away count as retries.
-    circuit_breakers: { thresholds: [limits] },
-    // A connection whose other end vanished, as after a sleep, is found out by this.
-    upstream_connection_options: {
-      tcp_keepalive: { keepalive_time: 30, keepalive_interval: 10, keepalive_probes: 3 },
-    },
-    typed_extension_protocol_options: {
-      [http]: {
-        ...type(http),
-        // A certificate that was replaced must not live on in a pooled connection.
-        common_http_protocol_options: { idle_timeout: '2s' },
-        explicit_http_config: { http_protocol_options: {} },
-      },
-    },
-    load_assignment: assignment('registry', socketAddress(host, port)),
-    transport_socket: tlsSocket({
-      sni,
-      principal,
-      identity: { name: 'identity', sds_config: watched('identity.json') },
-      roots: { name: 'roots', sds_config: watched('roots.json') },
-    }),
-  }
-  return { [CLUSTER_FILE]: { resources: [cluster] } }
 }

@@ -6,7 +6,9 @@ import {
   removeContainersArgs,
   runProxyArgs,
 } from '../../../src/domain/forward/container.ts'
-import { clusterFile, localProxyBootstrap, PROXY_CONFIG, PROXY_STATE } from '../../../src/domain/forward/local-proxy.ts'
+import { localProxyBootstrap } from '../../../src/domain/forward/local-proxy.ts'
+import { clusterFile } from '../../../src/domain/forward/local-proxy-clusters.ts'
+import { PROXY_CONFIG, PROXY_STATE } from '../../../src/domain/forward/local-proxy-files.ts'
 import { NO_SECRETS, secretFiles } from '../../../src/domain/forward/local-proxy-secrets.ts'
 import { placeOf } from '../../../src/domain/forward/place.ts'
 
@@ -20,15 +22,14 @@ const names = { hosts: ['localhost:5001', '[::1]:5001'], origins: ['localhost:50
 const plain = (value: unknown) => JSON.parse(JSON.stringify(value))
 const bootstrap = plain(localProxyBootstrap({ port: 5001, addresses: ['127.0.0.1', '::1'], names }))
 const [manager] = bootstrap.static_resources.listeners[0].filter_chains[0].filters
-const [cluster] = plain(clusterFile(target))['clusters.json'].resources
+const [cluster, writes, wire] = plain(clusterFile(target))['clusters.json'].resources
 
 test('listens on the addresses given, and for its administration where nobody else comes', () => {
-  const sockets = bootstrap.static_resources.listeners.map(
-    (one: { address: { socket_address: object } }) => one.address.socket_address,
-  )
-  expect(sockets).toEqual([
-    { address: '127.0.0.1', port_value: 5001 },
-    { address: '::1', port_value: 5001 },
+  expect(bootstrap.static_resources.listeners).toMatchObject([
+    { address: { socket_address: { address: '127.0.0.1', port_value: 5001 } } },
+    { address: { socket_address: { address: '::1', port_value: 5001 } } },
+    // Within Envoy alone.
+    { name: 'wire', internal_listener: {} },
   ])
   expect(bootstrap.admin.address).toEqual({ pipe: { path: `${PROXY_STATE}/admin.sock`, mode: 0o600 } })
 })
@@ -47,7 +48,7 @@ test('forwards for names of loopback alone, and for no foreign page', () => {
     })),
   ])
   expect(report).toMatchObject({ match: { path: '/.regctl/forward' }, route: { cluster: 'regctl' } })
-  expect(rest.map((one: { route: { cluster: string } }) => one.route.cluster)).toEqual(['registry', 'registry'])
+  expect(rest.map((one: { route: { cluster: string } }) => one.route.cluster)).toEqual(['registry', 'registry-writes'])
   expect(others).toMatchObject({ domains: ['*'], routes: [{ direct_response: { status: 421 } }] })
   const body = JSON.parse(others.routes[0].direct_response.body.inline_string)
   expect(body.errors[0]).toMatchObject({ code: 'DENIED', message: expect.stringContaining('localhost:5001') })
@@ -63,6 +64,17 @@ test('only a request that may be asked twice is sent again', () => {
     },
     { match: { prefix: '/' }, route: { retry_policy: { retry_on: 'connect-failure' } } },
   ])
+})
+
+test('writes go to the same place with the same TLS, over what puts records together', () => {
+  expect(writes.transport_socket).toEqual(cluster.transport_socket)
+  expect(writes.alt_stat_name).toBe(cluster.name)
+  const addresses = (one: typeof cluster) => one.load_assignment.endpoints[0].lb_endpoints[0].endpoint.address
+  expect(addresses(writes)).toEqual({ envoy_internal_address: { server_listener_name: 'wire' } })
+  const [listener] = bootstrap.static_resources.listeners.slice(-1)
+  expect(listener.filter_chains[0].filters[0].typed_config.cluster).toBe(wire.name)
+  expect(addresses(wire)).toEqual(addresses(cluster))
+  expect(wire.transport_socket).toBeUndefined()
 })
 
 test('takes no server but the registry for the registry', () => {
