@@ -42,7 +42,7 @@ switch (args[0] === 'image' ? 'image inspect' : args[0]) {
       if (flag('fail')) counters['cluster.registry.upstream_cx_connect_fail'] += 1
       response.end(JSON.stringify({ gateway: address + ':' + port_value, secrets: read('identity.json').resources }))
     }
-    for (const { address } of read('envoy.json').static_resources.listeners)
+    for (const { address } of read('envoy.json').static_resources.listeners.filter((one) => one.address))
       http.createServer(serve).listen(address.socket_address.port_value, address.socket_address.address)
     fs.rmSync(join(state, 'admin.sock'), { force: true })
     http.createServer((request, response) => response.end(request.url === '/ready' ? 'LIVE' : JSON.stringify({

@@ -15,6 +15,9 @@ export type Show = (forward: {
   onChange(listener: () => void): () => void
 }) => () => void
 
+/** To start the engine's program takes the time of a request, and whoever waited for the port sends theirs now. */
+const ADVICE_AFTER = 250
+
 export type Served = { readonly report: ForwardReport; readonly reused: boolean; readonly exitCode?: number }
 
 /** Until the signal; at once where a forward of ours does the same already. */
@@ -77,6 +80,7 @@ async function openOrReuse(ports: ForwardPorts, input: ForwardInput): Promise<Fo
 
 async function noteDocker(ports: ForwardPorts, forward: Forward): Promise<void> {
   if (!(await forward.ready(READY_LIMIT).catch(() => false))) return
+  await ports.clock.sleep(ADVICE_AFTER, ports.signal).catch(() => {})
   const advice = await adviceOnDocker(ports.programs, forward.report.port)
   if (advice === undefined || ports.signal.aborted) return
   forward.noteDocker(`${advice.why}; try: ${advice.fix}`)

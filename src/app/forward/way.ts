@@ -1,9 +1,6 @@
 import type { ModeChoice, TransportChoice } from '../../domain/forward/mode.ts'
 import { RegctlError } from '../../errors.ts'
 import type { ForwardPorts, Listener, ListenOptions, Transport, TransportNews } from '../../ports/forward.ts'
-import { meshWay } from './mesh.ts'
-import { portForwardWay } from './port-forward.ts'
-import { proxyWay } from './proxy.ts'
 
 export type ForwardInput = {
   readonly namespace: string
@@ -40,10 +37,11 @@ export type ServeOptions = Omit<ListenOptions, 'connect'>
 
 type Mode = Exclude<ModeChoice, 'auto'>
 
+/** Imported where it is tried: a start waits for no other mode's code. */
 const WAYS: Readonly<Record<Mode, (ports: ForwardPorts, input: ForwardInput) => Promise<Way>>> = {
-  mesh: meshWay,
-  'port-forward': portForwardWay,
-  proxy: proxyWay,
+  mesh: async (ports, input) => (await import('./mesh.ts')).meshWay(ports, input),
+  'port-forward': async (ports, input) => (await import('./port-forward.ts')).portForwardWay(ports, input),
+  proxy: async (ports, input) => (await import('./proxy.ts')).proxyWay(ports, input),
 }
 
 /** What a mode lacks that another may not need. */
