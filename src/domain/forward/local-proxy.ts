@@ -32,7 +32,10 @@ export function localProxyBootstrap({ port, addresses, names }: LocalProxy): Jso
     bootstrap_extensions: [
       {
         name: 'envoy.bootstrap.internal_listener',
-        typed_config: type('envoy.extensions.bootstrap.internal_listener.v3.InternalListener'),
+        typed_config: {
+          ...type('envoy.extensions.bootstrap.internal_listener.v3.InternalListener'),
+          buffer_size_kb: BUFFER / 1024,
+        },
       },
     ],
     dynamic_resources: { cds_config: watched(CLUSTER_FILE) },
