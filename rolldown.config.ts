@@ -32,8 +32,8 @@ export default defineConfig({
   platform: 'node',
   // Optional accelerators of ws, and the transpilers oclif would use in development.
   external: ['bufferutil', 'utf-8-validate', 'typescript', 'ts-node', 'tsx'],
-  // client-node does not say so of itself; with the hint its 758 generated models stay out.
   plugins: [plainHttp],
+  // client-node does not say so of itself; with the hint its 758 generated models stay out.
   treeshake: { moduleSideEffects: (id) => !id.includes('@kubernetes/client-node') },
   output: { dir: 'dist', format: 'esm', cleanDir: true, minify: 'dce-only', chunkFileNames: 'chunks/[name]-[hash].js' },
 })
