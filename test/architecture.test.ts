@@ -27,7 +27,7 @@ const HOME: Readonly<Record<string, RegExp>> = {
   asn1js: /^adapters\/mesh\//,
   '@kubernetes/client-node': /^adapters\/kube\//,
   execa: /^adapters\/exec\.ts/,
-  listr2: /^ui\/live-tasks\.ts/,
+  listr2: /^ui\/live-step\.ts/,
   chalk: /^ui\/theme\.ts/,
   diff: /^ui\//,
   ws: /^adapters\/kube\//,

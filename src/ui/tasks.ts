@@ -1,6 +1,5 @@
 import type { Reporter } from '../ports.ts'
 import { stderrTheme as theme } from './theme.ts'
-import { warning } from './warning.ts'
 
 export type ReporterOptions = {
   /** No progress at all, as `--json` wants it; warnings stay. */
@@ -11,7 +10,7 @@ export type ReporterOptions = {
 export function reporter({ quiet, stream = process.stderr }: ReporterOptions): Reporter {
   if (quiet) return quietReporter(stream)
   // A terminal that does not know its width (some CI systems) would get one letter a line.
-  return stream.isTTY && stream.columns > 20 ? lazyReporter(stream) : plainReporter(stream)
+  return stream.isTTY && stream.columns > 20 ? liveReporter(stream) : plainReporter(stream)
 }
 
 function quietReporter(stream: NodeJS.WriteStream): Reporter {
@@ -45,16 +44,34 @@ function plainReporter(stream: NodeJS.WriteStream): Reporter {
   }
 }
 
-/** What draws is loaded for the first step: commands without any start without it. */
-function lazyReporter(stream: NodeJS.WriteStream): Reporter {
-  let live: Reporter | undefined
+/** A spinner for the step that runs; steps within it are its notes. */
+function liveReporter(stream: NodeJS.WriteStream): Reporter {
+  let noteOfOuter: ((text: string) => void) | undefined
+  const held: string[] = []
+  // Nothing else may write while listr2 redraws, so remarks wait for the end of the step.
+  const say = (text: string): void => void (noteOfOuter === undefined ? stream.write(text) : held.push(text))
   return {
     async step(title, run) {
-      const { liveReporter } = await import('./live-tasks.ts')
-      live ??= liveReporter(stream)
-      return live.step(title, run)
+      if (noteOfOuter !== undefined) {
+        const outer = noteOfOuter
+        outer(title)
+        return run((text) => outer(`${title}: ${text}`))
+      }
+      // What draws is loaded for the first step: commands without any start without it.
+      const { drawStep } = await import('./live-step.ts')
+      try {
+        return await drawStep(stream, title, (note) => {
+          noteOfOuter = note
+          return run(note)
+        })
+      } finally {
+        noteOfOuter = undefined
+        for (const text of held.splice(0)) stream.write(text)
+      }
     },
-    info: (text) => (live === undefined ? void stream.write(`${text}\n`) : live.info(text)),
-    warn: (text) => (live === undefined ? void stream.write(warning(text)) : live.warn(text)),
+    info: (text) => say(`${text}\n`),
+    warn: (text) => say(warning(text)),
   }
 }
+
+const warning = (text: string): string => `${theme.caution('Warning:')} ${text}\n`

@@ -81,6 +81,7 @@ async function openOrReuse(ports: ForwardPorts, input: ForwardInput): Promise<Fo
 async function noteDocker(ports: ForwardPorts, forward: Forward): Promise<void> {
   if (!(await forward.ready(READY_LIMIT).catch(() => false))) return
   await ports.clock.sleep(ADVICE_AFTER, ports.signal).catch(() => {})
+  if (ports.signal.aborted) return
   const advice = await adviceOnDocker(ports.programs, forward.report.port)
   if (advice === undefined || ports.signal.aborted) return
   forward.noteDocker(`${advice.why}; try: ${advice.fix}`)

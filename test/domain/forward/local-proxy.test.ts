@@ -25,12 +25,15 @@ const [manager] = bootstrap.static_resources.listeners[0].filter_chains[0].filte
 const [cluster, writes, wire] = plain(clusterFile(target))['clusters.json'].resources
 
 test('listens on the addresses given, and for its administration where nobody else comes', () => {
-  expect(bootstrap.static_resources.listeners).toMatchObject([
-    { address: { socket_address: { address: '127.0.0.1', port_value: 5001 } } },
-    { address: { socket_address: { address: '::1', port_value: 5001 } } },
+  const { listeners } = bootstrap.static_resources
+  const sockets = listeners.map((one: { address?: { socket_address: object } }) => one.address?.socket_address)
+  expect(sockets).toEqual([
+    { address: '127.0.0.1', port_value: 5001 },
+    { address: '::1', port_value: 5001 },
     // Within Envoy alone.
-    { name: 'wire', internal_listener: {} },
+    undefined,
   ])
+  expect(listeners.at(-1)).toMatchObject({ name: 'wire', internal_listener: {} })
   expect(bootstrap.admin.address).toEqual({ pipe: { path: `${PROXY_STATE}/admin.sock`, mode: 0o600 } })
 })
 
